@@ -1,0 +1,146 @@
+"""What policy answers: decision, effective facts and, where people must decide, the plan for asking them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gate.domain.action import Evidence, Json
+from gate.domain.risk import Risk
+
+
+class Decision(Enum):
+    """A policy decision; `strictness` orders them, the strictest of all that apply wins."""
+
+    ALLOW = "allow"
+    """Released at once."""
+    ALLOW_WITH_CONSTRAINTS = "allow_with_constraints"
+    """Released at once, within constraints the executor must keep."""
+    REQUIRE_APPROVAL = "require_approval"
+    """Waits for people."""
+    THROTTLE = "throttle"
+    """Refused for now; the answer says when to ask again."""
+    DENY = "deny"
+    """Refused."""
+
+    @property
+    def strictness(self) -> int:
+        """0 for allow up to 4 for deny."""
+        return _STRICTNESS[self]
+
+
+_STRICTNESS = {decision: rank for rank, decision in enumerate(Decision)}
+
+
+class OnTimeout(Enum):
+    """What the last deadline does."""
+
+    DENY = "deny"
+    ESCALATE = "escalate"
+    """Ask the group `approvers`, give them the same time again, then deny."""
+    HOLD = "hold"
+    """Stay pending and page again at intervals until a person decides."""
+    ALLOW = "allow"
+    """Release, logged as such; only ever at low risk."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LadderStep:
+    """At `after_sec` from the submit, tell `to` by `via`.
+
+    `to` holds `assignees`, `group:NAME`, `oncall:NAME` or a person's id; `via` holds `slack`.
+    """
+
+    after_sec: int
+    to: tuple[str, ...]
+    via: tuple[str, ...] = ("slack",)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Editable:
+    """Which JSON pointers of the payload reviewers may change (None: every one), and an optional JSON Schema."""
+
+    paths: tuple[str, ...] | None = None
+    schema: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GrantTerms:
+    """How long an approval can be collected, how long each minted grant lives, and for whom it is."""
+
+    ttl_sec: int = 900
+    valid_for_sec: int = 86_400
+    audience: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApprovalPlan:
+    """Whom to ask, how many must agree, by when, and what happens otherwise; frozen at submit.
+
+    `assignees` are person ids, `groups` and `distinct_groups` are group names of people.yaml. Members of
+    the group `approvers` may decide as well, whatever is named here. `ladder` is in order of `after_sec`.
+    """
+
+    assignees: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    distinct_groups: tuple[str, ...] = ()
+    quorum: int = 1
+    channel: str | None = None
+    sla_sec: int = 14_400
+    ladder: tuple[LadderStep, ...] = ()
+    on_timeout: OnTimeout = OnTimeout.DENY
+    allow: frozenset[str] = frozenset({"approve", "edit", "reject", "reassign"})
+    editable: Editable = Editable()
+    evidence: tuple[Evidence, ...] = ()
+    min_review_sec: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Remediation:
+    """A safer way to the same end, offered with a denial."""
+
+    id: str
+    title: str
+    replacement_topic: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Effective:
+    """The facts decided on: claims merged with what the gate derived, always to the stricter side.
+
+    `verified` names the fields whose value the gate derived or computed itself; the rest are claims.
+    """
+
+    risk: Risk = Risk.MEDIUM
+    risk_tags: frozenset[str] = frozenset()
+    confidence: float | None = None
+    anomaly_score: float | None = None
+    amount_usd: float | None = None
+    affected_users: int | None = None
+    retry_count: int = 0
+    first_time: bool = True
+    verified: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """The whole answer of one evaluation under one policy snapshot.
+
+    `rule` is the id of the rule or guardrail that decided, `default` where none matched. `trigger` says in
+    words which condition made it stop here ("amount_usd 1,400 > 100"). `plan` is set exactly when the decision
+    is REQUIRE_APPROVAL; `retry_after_sec` exactly when it is THROTTLE.
+    """
+
+    decision: Decision
+    reason: str
+    rule: str
+    policy_version: str
+    policy_digest: str
+    trigger: str = ""
+    effective: Effective = Effective()
+    constraints: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    remediations: tuple[Remediation, ...] = ()
+    plan: ApprovalPlan | None = None
+    grant: GrantTerms = GrantTerms()
+    retry_after_sec: int | None = None
