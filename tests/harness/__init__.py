@@ -1,0 +1,1 @@
+"""Real things that tests run against: processes, a PostgreSQL server, a browser."""

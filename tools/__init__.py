@@ -1,0 +1,1 @@
+"""Scripts behind the Makefile; nothing of the product imports them."""

@@ -1,0 +1,92 @@
+"""Makes `.venv` hold exactly what a lock file pins: nothing to do when it already does, hashes always checked.
+
+Runs on the machine's own Python before anything is installed, so it uses the standard library only.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+LOCKS = {
+    "run": ROOT / "requirements.lock",
+    "dev": ROOT / "requirements-dev.lock",
+    "lock": ROOT / "tools" / "uv.lock.txt",
+}
+_IMPLIED_BY = {"run": ("run", "dev"), "dev": ("dev",), "lock": ("lock",)}
+_VENV_PACKAGE = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
+
+
+def main(profile: str) -> None:
+    python = VENV / "bin" / "python"
+    if not _runs(python):
+        _create()
+    if any(_stamp(kind).is_file() and _stamp(kind).read_text() == _digest(kind) for kind in _IMPLIED_BY[profile]):
+        return
+    lock = LOCKS[profile]
+    count = sum("==" in line for line in lock.read_text(encoding="utf-8").splitlines())
+    _say(f"installing {count} pinned packages from {lock.name} (a minute or two, the first time only)")
+    _pip(python, "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(lock))
+    if profile != "lock":
+        # Built with the setuptools just installed from the lock: nothing is fetched for it.
+        _pip(python, "--no-deps", "--no-build-isolation", "--no-index", "--editable", str(ROOT))
+    _stamp(profile).write_text(_digest(profile))
+    _say("ready")
+
+
+def _runs(python: Path) -> bool:
+    """False for a missing environment and for one whose base Python is gone or too old."""
+    if not python.exists():
+        return False
+    probe = [python, "-c", "import pip, sys; sys.exit(sys.version_info < (3, 11))"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+def _create() -> None:
+    _say(f"creating .venv with Python {sys.version.split()[0]}")
+    shutil.rmtree(VENV, ignore_errors=True)
+    made = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        shutil.rmtree(VENV, ignore_errors=True)
+        detail = (made.stderr or made.stdout).strip()
+        _fail(
+            f"{sys.executable} cannot create a virtual environment.\n"
+            f"    On Debian or Ubuntu: apt-get install {_VENV_PACKAGE}\n"
+            f"    What Python said: {detail}"
+        )
+
+
+def _pip(python: Path, *arguments: str) -> None:
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-warn-script-location", *arguments]
+    environment = os.environ | {"PIP_ROOT_USER_ACTION": "ignore", "PYTHONWARNINGS": "ignore"}
+    if subprocess.run(command, env=environment, check=False).returncode != 0:
+        _fail("the installation stopped; what pip wrote above says why. Run the same command again to go on.")
+
+
+def _digest(profile: str) -> str:
+    """Changes when the lock, the project's metadata or the Python under the environment changes."""
+    digest = hashlib.sha256()
+    for path in (LOCKS[profile], ROOT / "pyproject.toml", VENV / "pyvenv.cfg"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _stamp(profile: str) -> Path:
+    return VENV / f".installed-{profile}"
+
+
+def _say(text: str) -> None:
+    print(f"==> {text}", flush=True)
+
+
+def _fail(text: str) -> None:
+    sys.exit(f"error: {text}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
