@@ -1,0 +1,85 @@
+"""The audit record: one per transition, as canonical bytes with a digest; numbering it is the store's work."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gate.domain.action import Json
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditRecord:
+    """What happened, to what, by whom, when.
+
+    `kind` is one of `KINDS`. `actor` is `person:ID`, `agent:ID`, `timer`, `policy` or `operator:NAME`. `detail` holds
+    codes, ids, digests, counts and times only: no payload, no free text, no personal data, no secret; integers,
+    strings, booleans, None and lists or maps of them, never floats, so that its canonical form is unambiguous.
+    """
+
+    kind: str
+    actor: str
+    at: datetime
+    action: str | None = None
+    detail: Mapping[str, Json]
+
+
+KINDS: Mapping[str, str] = {
+    "action.allowed": "Policy released a proposed action at once.",
+    "action.denied": "Policy refused a proposed action.",
+    "action.throttled": "Policy refused a proposed action for now.",
+    "approval.requested": "A proposed action waits for people.",
+    "approval.vote": "A person agreed; more people are needed.",
+    "approval.granted": "Enough different people agreed.",
+    "approval.rejected": "A person said no.",
+    "approval.edited": "A person changed the payload; votes were voided.",
+    "approval.reassigned": "A person asked others to decide.",
+    "approval.escalated": "A ladder step asked its people.",
+    "approval.sla_breach": "Nobody decided in time.",
+    "approval.repaged": "A held request paged again.",
+    "approval.expired": "The request ended undecided and is refused.",
+    "approval.timeout_allowed": "A low-risk request was released because nobody objected in time.",
+    "action.cancelled": "The proposing agent took the request back.",
+    "grant.issued": "A grant was minted for a released version.",
+    "grant.redeemed": "An executor used a grant.",
+    "grant.expired": "A grant ran out unredeemed and was replaced.",
+    "grant.revoked": "An operator took back the release of a version.",
+    "outcome.reported": "The executor said what came of it.",
+    "policy.loaded": "A policy snapshot became the current one.",
+    "agent.added": "A key was made.",
+    "agent.rotated": "A key was replaced.",
+    "agent.revoked": "A key was revoked.",
+    "person.pinned": "A person's immutable Slack identity was found and pinned.",
+}
+"""Every kind of audit record and what it says."""
+
+
+def timestamp(at: datetime) -> str:
+    """RFC 3339 in UTC with microseconds, the one form used in records and answers."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def canonical_bytes(record: AuditRecord) -> bytes:
+    """The bytes that are digested: JSON with sorted keys and no white space, UTF-8.
+
+    For values without floats and with ASCII keys, as `AuditRecord` demands, this equals RFC 8785.
+    """
+    body = {
+        "action": record.action,
+        "actor": record.actor,
+        "at": timestamp(record.at),
+        "detail": record.detail,
+        "kind": record.kind,
+        "v": 1,
+    }
+    return json.dumps(
+        body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def digest(record: AuditRecord) -> str:
+    """SHA-256 of the canonical bytes, lower-case hex."""
+    return hashlib.sha256(canonical_bytes(record)).hexdigest()

@@ -1,0 +1,30 @@
+"""A refusal is an answer, not an accident: a stable code and a sentence a person can act on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FieldProblem:
+    """What is wrong with one field; `pointer` is a JSON pointer into the payload or body."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """A command that changes nothing, and why.
+
+    Codes are stable: `unknown_action`, `already_decided`, `stale_version`, `not_a_reviewer`, `own_agent`,
+    `requester`, `inactive_person`, `already_voted`, `not_offered`, `too_soon`, `policy_changed`,
+    `edit_refused`, `no_change`, `comment_required`, `unknown_person`, `not_pending`, `not_approved`,
+    `grant_redeemed`, `grant_expired`, `grant_revoked`, `payload_mismatch`, `audience_mismatch`,
+    `invalid_grant`, `outcome_reported`, `not_due`, `key_reused`, `conflict`.
+    """
+
+    code: str
+    sentence: str
+    problems: tuple[FieldProblem, ...] = ()

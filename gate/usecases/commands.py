@@ -1,0 +1,109 @@
+"""What can be asked of the gate, as data, and what it answers; the doing is one file per verb."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gate.domain.action import Agent, Json, Proposal
+from gate.domain.request import ActionRecord, Choice, Grant, Result
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubmitAction:
+    """An authenticated agent proposes. `body_sha256` tells a repeated Idempotency-Key from a reused one."""
+
+    agent: Agent
+    proposal: Proposal
+    body_sha256: str
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CastVote:
+    """A person approves or rejects the version they saw. A rejection needs `category` and `comment`."""
+
+    action_id: str
+    version: int
+    person: str
+    choice: Choice
+    comment: str | None = None
+    category: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EditPayload:
+    """A person replaces the payload they saw (`version`); `approve` casts their vote for the new one too."""
+
+    action_id: str
+    version: int
+    person: str
+    payload: Mapping[str, Json]
+    approve: bool
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReassignAction:
+    """A reviewer asks others (person ids) to decide, with a reason."""
+
+    action_id: str
+    person: str
+    to: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CancelAction:
+    """The proposing agent takes a pending request back."""
+
+    agent: Agent
+    action_id: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FireDeadline:
+    """The ticker says that the deadline armed as `seq` has come."""
+
+    action_id: str
+    seq: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RedeemGrant:
+    """An executor is about to run the payload with this digest (lower-case hex)."""
+
+    executor: Agent
+    token: str
+    payload_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RevokeGrants:
+    """An operator takes back the release of an action; nothing more is issued for it."""
+
+    action_id: str
+    operator: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReportOutcome:
+    """What came of an execution, told by the proposing agent or an executor."""
+
+    agent: Agent
+    action_id: str
+    result: Result
+    detail: str | None = None
+    defect: bool = False
+    incident: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """The command took effect; `record` is the state it left. `replayed`: it had taken effect before."""
+
+    record: ActionRecord
+    grant: Grant | None = None
+    replayed: bool = False

@@ -1,0 +1,398 @@
+"""What the use-cases need from the shell, as Protocols; who implements them is `wiring.py`'s choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from gate.domain.action import Agent, Json, Velocity
+from gate.domain.audit import AuditRecord
+from gate.domain.people import Directory
+from gate.domain.request import ActionRecord, Grant, GrantState, Status
+from gate.policy.compile import PolicySet
+
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """The one source of now, always aware and in UTC."""
+
+    def now(self) -> datetime: ...
+
+
+class Ids(Protocol):
+    """Makes prefixed ids that sort by time: `act_…`, `grt_…`, `msg_…`, `agt_…`."""
+
+    def new(self, prefix: str) -> str: ...
+
+
+class Signer(Protocol):
+    """Signs grants and reads them back; one algorithm, pinned keys."""
+
+    def sign(self, claims: Mapping[str, Json]) -> str:
+        """A compact JWS, `alg` Ed25519, `typ` `signoff-grant+jwt`."""
+        ...
+
+    def verify(self, token: str) -> Mapping[str, Json] | None:
+        """The claims of a token this gate signed, expired or not; None for anything else."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """The policy set and the directory in force, always taken together."""
+
+    policy: PolicySet
+    directory: Directory
+
+
+class RulesSource(Protocol):
+    """Where the rules in force come from; a reload swaps them whole between two reads."""
+
+    @property
+    def current(self) -> Rules: ...
+
+
+class Wakeups(Protocol):
+    """Wakes whoever waits for an action; spurious wake-ups are harmless, missed ones cost a second."""
+
+    def notify(self, action_id: str) -> None: ...
+
+    def subscription(self, action_id: str) -> AbstractAsyncContextManager[Waiter]: ...
+
+
+class Waiter(Protocol):
+    """A registered wait: every `notify` between entering the subscription and `wait` is seen."""
+
+    async def wait(self, timeout: float) -> bool:
+        """True once notified, False after `timeout` seconds."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredAgent:
+    """An agent with the hashes of its live keys; a rotated key stays valid until `old_until`."""
+
+    agent: Agent
+    key_sha256: str
+    created_at: datetime
+    old_key_sha256: str | None = None
+    old_until: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActionFilter:
+    """Which actions to list, newest first; None means any. `topic` may be a glob with `*`."""
+
+    status: Status | None = None
+    topic: str | None = None
+    agent_id: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page(Generic[T]):
+    """One page and the opaque cursor of the next, None at the end."""
+
+    items: tuple[T, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LikeIt:
+    """How earlier actions of the same agent and topic were decided, over the last 30 days."""
+
+    total: int = 0
+    allowed: int = 0
+    approved: int = 0
+    rejected: int = 0
+    amount_low: float | None = None
+    amount_high: float | None = None
+
+
+class Actions(Protocol):
+    """The actions and what hangs on them: versions, votes, the armed deadline."""
+
+    async def add(
+        self, record: ActionRecord, *, idempotency_key: str | None, body_sha256: str
+    ) -> bool:
+        """Store a new action; False (nothing stored) where this agent's key is taken by a concurrent twin."""
+        ...
+
+    async def by_key(self, agent_id: str, idempotency_key: str) -> tuple[str, str] | None:
+        """The (action id, body SHA-256) this agent once sent under the key."""
+        ...
+
+    async def get(self, action_id: str) -> ActionRecord | None: ...
+
+    async def save(self, record: ActionRecord, *, expected_revision: int) -> bool:
+        """Replace the action guarded by its revision. False, no row moved, means somebody else changed it
+        since it was read: load it again and decide anew. Also arms, re-arms or disarms its deadline row."""
+        ...
+
+    async def page(self, which: ActionFilter, *, cursor: str | None, limit: int) -> Page[ActionRecord]: ...
+
+    async def pending(self, *, limit: int) -> tuple[ActionRecord, ...]:
+        """Pending actions, the soonest SLA first."""
+        ...
+
+    async def pending_count(self, agent_id: str) -> int: ...
+
+    async def seen_before(self, agent_id: str, topic: str) -> bool:
+        """Whether this agent had an action of this topic released before."""
+        ...
+
+    async def retries(self, agent_id: str, topic: str, payload_sha256: str, since: datetime) -> int:
+        """How often this agent proposed this very payload since then."""
+        ...
+
+    async def velocity(self, probe: Velocity, values: Mapping[str, str], since: datetime) -> float:
+        """Count (or sum) of actions since then whose key fields have these values, denied ones left out."""
+        ...
+
+    async def like_it(self, agent_id: str, topic: str, since: datetime, *, except_id: str) -> LikeIt: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Due:
+    """A deadline that has come: fire it with `seq`, which says whether it is still the armed one."""
+
+    action_id: str
+    seq: int
+    due_at: datetime
+
+
+class Deadlines(Protocol):
+    """Read side of the armed deadlines; `Actions.save` writes them."""
+
+    async def due(self, now: datetime, *, limit: int) -> tuple[Due, ...]:
+        """The earliest due first; costs in proportion to what is due."""
+        ...
+
+    async def next_at(self) -> datetime | None: ...
+
+
+class Grants(Protocol):
+    """Grants as handed out."""
+
+    async def add(self, grant: Grant) -> None: ...
+
+    async def get(self, jti: str) -> Grant | None: ...
+
+    async def latest(self, action_id: str, version: int) -> Grant | None: ...
+
+    async def move(
+        self,
+        jti: str,
+        *,
+        to: GrantState,
+        at: datetime | None = None,
+        by: str | None = None,
+    ) -> bool:
+        """From ISSUED to another state; False, no row moved, means it is not ISSUED any more."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """A row of the outbox, small and without payloads: `body` holds ids and codes, the adapter loads the rest.
+
+    `channel` is `slack` or `webhook`; `kind` is `card`, `thread` or `dm` for slack, `event` for webhook. Rows of one action and
+    channel are delivered in the order of `id`.
+    """
+
+    id: str
+    action_id: str
+    channel: str
+    kind: str
+    body: Mapping[str, Json]
+    created_at: datetime
+    due_at: datetime
+    attempts: int = 0
+    last_error: str | None = None
+    dead: bool = False
+
+
+class Outbox(Protocol):
+    """Messages that must leave, kept until delivered or visibly dead."""
+
+    async def add(self, message: Message) -> None: ...
+
+    async def claim(self, channel: str, now: datetime, *, lease_sec: int, limit: int) -> tuple[Message, ...]:
+        """Heads of the line per action that are due and unleased, leased to the caller until now + lease_sec."""
+        ...
+
+    async def delivered(self, message_id: str) -> None: ...
+
+    async def retry(self, message_id: str, *, at: datetime, error: str) -> None: ...
+
+    async def bury(self, message_id: str, *, error: str) -> None:
+        """Make it a dead letter: visible, out of the way of its action's later messages."""
+        ...
+
+    async def revive(self, message_id: str, *, now: datetime) -> bool: ...
+
+    async def drop(self, message_id: str) -> bool: ...
+
+    async def rows(self, *, dead_only: bool, limit: int) -> tuple[Message, ...]: ...
+
+    async def depth(self) -> tuple[int, int]:
+        """(waiting, dead)."""
+        ...
+
+
+class Audit(Protocol):
+    """The append-only record."""
+
+    async def append(self, record: AuditRecord) -> None: ...
+
+    async def of_action(self, action_id: str) -> tuple[AuditRecord, ...]: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Card:
+    """Where an action's card stands in Slack. `ts` is None between deciding to post and knowing that it was posted:
+    whoever finds it so looks for the card by its metadata before posting (`posting_since` says from when)."""
+
+    action_id: str
+    channel: str
+    ts: str | None
+    posting_since: datetime
+    rendered_sha256: str | None = None
+
+
+class Cards(Protocol):
+    """Where the cards are."""
+
+    async def get(self, action_id: str) -> Card | None: ...
+
+    async def put(self, card: Card) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pin:
+    """A person's Slack identity, found once and immutable from then on."""
+
+    person: str
+    team_id: str
+    user_id: str
+    pinned_at: datetime
+
+
+class Pins(Protocol):
+    """Pinned identities; neither a person nor a (team, user) is ever pinned twice."""
+
+    async def by_person(self, person_id: str) -> Pin | None: ...
+
+    async def by_user(self, team_id: str, user_id: str) -> Pin | None: ...
+
+    async def add(self, pin: Pin) -> bool: ...
+
+
+class Agents(Protocol):
+    """Agents and the hashes of their keys."""
+
+    async def add(self, stored: StoredAgent) -> bool:
+        """False where the name is taken."""
+        ...
+
+    async def by_key(self, key_sha256: str, now: datetime) -> Agent | None:
+        """The agent of a live key; None for unknown, rotated out or revoked ones."""
+        ...
+
+    async def by_name(self, name: str) -> StoredAgent | None: ...
+
+    async def replace(self, stored: StoredAgent) -> None: ...
+
+    async def all(self) -> tuple[StoredAgent, ...]: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """A policy set that was in force, whole. `documents` are (file name, text)."""
+
+    digest: str
+    version: str
+    documents: tuple[tuple[str, str], ...]
+    loaded_at: datetime
+
+
+class Snapshots(Protocol):
+    """Every policy set that ever decided something."""
+
+    async def put(self, snapshot: Snapshot) -> bool:
+        """False where this digest was stored before."""
+        ...
+
+    async def get(self, digest: str) -> Snapshot | None: ...
+
+    async def all(self) -> tuple[Snapshot, ...]: ...
+
+
+class Transaction(Protocol):
+    """One database transaction over all aggregates; committed on clean exit, rolled back otherwise."""
+
+    @property
+    def actions(self) -> Actions: ...
+    @property
+    def deadlines(self) -> Deadlines: ...
+    @property
+    def grants(self) -> Grants: ...
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def audit(self) -> Audit: ...
+    @property
+    def cards(self) -> Cards: ...
+    @property
+    def pins(self) -> Pins: ...
+    @property
+    def agents(self) -> Agents: ...
+    @property
+    def snapshots(self) -> Snapshots: ...
+
+
+class Store(Protocol):
+    """Opens transactions. `writing` serialises where the engine needs it; `reading` never blocks a writer."""
+
+    def writing(self) -> AbstractAsyncContextManager[Transaction]: ...
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]: ...
+
+    async def check(self) -> None:
+        """Raises `StoreUnavailable` where a decision could not be made durable now."""
+        ...
+
+
+class StoreUnavailable(Exception):
+    """The database cannot take a decision now; the caller answers 503 or tries again."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """Bounds a deployment sets. `pending_per_agent` caps open requests of one agent; more are throttled."""
+
+    pending_per_agent: int = 500
+    repage_sec: int = 1_800
+    public_url: str = ""
+    issuer: str = "signoff"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deps:
+    """What every use-case is given."""
+
+    store: Store
+    clock: Clock
+    ids: Ids
+    signer: Signer
+    rules: RulesSource
+    wakeups: Wakeups
+    limits: Limits = field(default_factory=Limits)
+
+

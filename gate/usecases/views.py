@@ -1,0 +1,252 @@
+"""Frozen read models for whoever shows things to people; they hold words, times and numbers, no rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gate.domain.action import Json, Source, Upstream
+from gate.domain.request import Choice, Result, Status
+from gate.domain.risk import Risk
+from gate.domain.verdict import Remediation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PersonRef:
+    """A person as shown: `slack` is their Slack user id where known (then they can be mentioned)."""
+
+    id: str
+    name: str
+    slack: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvidenceView:
+    """`by_gate` tells evidence the policy took from the payload itself from the agent's own words."""
+
+    label: str
+    value: str
+    tone: str
+    url: str | None
+    by_gate: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VoteView:
+    """A counted or voided vote."""
+
+    person: PersonRef
+    choice: Choice
+    version: int
+    at: datetime
+    comment: str | None
+    current: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SlotView:
+    """One place of the quorum that only a member of `group` fills."""
+
+    group: str
+    filled_by: PersonRef | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangeView:
+    """One edited place: `absent_old`/`absent_new` tell a missing value from null."""
+
+    pointer: str
+    old: Json
+    new: Json
+    absent_old: bool = False
+    absent_new: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EditView:
+    """One edit: who made which version, when, and what it changed against the version before."""
+
+    version: int
+    editor: PersonRef
+    at: datetime
+    comment: str | None
+    changes: tuple[ChangeView, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HistoryView:
+    """What the gate itself knows: earlier actions of this agent and topic in the last 30 days."""
+
+    first_time: bool
+    total: int
+    allowed: int
+    approved: int
+    rejected: int
+    amount_low: float | None
+    amount_high: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecisionView:
+    """How it ended. `by` is None where a timer, policy or the agent decided; `words` is one plain sentence part,
+    such as "Expired: nobody decided in time"."""
+
+    status: Status
+    at: datetime
+    by: PersonRef | None
+    words: str
+    category: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExecutionView:
+    """What happened after release."""
+
+    redeemed_at: datetime | None
+    result: Result | None
+    detail: str | None
+    at: datetime | None
+    defect: bool = False
+    incident: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActionView:
+    """Everything a card, a modal or a queue line shows about one action at `now`.
+
+    `changes` compares the current version with version 1. `claimed` names the effective facts that rest on the
+    agent's word alone. `asked` are the people to mention. `payload_bytes` is the size of the payload as JSON.
+    """
+
+    action_id: str
+    now: datetime
+    status: Status
+    held: bool
+    version: int
+    summary: str
+    topic: str
+    tool: str | None
+    environment: str | None
+    labels: Mapping[str, str]
+    agent_name: str
+    agent_team: str
+    owner: PersonRef
+    workflow: str | None
+    workflow_step: str | None
+    run_id: str | None
+    trigger_of_run: str | None
+    original_request: str | None
+    model: str | None
+    prompt_version: str | None
+    sources: tuple[Source, ...]
+    upstream: tuple[Upstream, ...]
+    policy_flags: tuple[str, ...]
+    created_at: datetime
+    sla_at: datetime | None
+    risk: Risk
+    risk_tags: tuple[str, ...]
+    rule: str
+    reason: str
+    trigger: str
+    policy_version: str
+    policy_digest: str
+    payload: Mapping[str, Json]
+    payload_sha256: str
+    payload_bytes: int
+    payload_schema: Mapping[str, Json] | None
+    proposed_payload: Mapping[str, Json]
+    changes: tuple[ChangeView, ...]
+    edits: tuple[EditView, ...]
+    evidence: tuple[EvidenceView, ...]
+    rationale: str | None
+    confidence: float | None
+    amount_usd: float | None
+    affected_users: int | None
+    anomaly_score: float | None
+    retry_count: int
+    claimed: frozenset[str]
+    history: HistoryView
+    constraints: Mapping[str, Json]
+    remediations: tuple[Remediation, ...]
+    quorum: int
+    groups: tuple[str, ...]
+    slots: tuple[SlotView, ...]
+    votes: tuple[VoteView, ...]
+    asked: tuple[PersonRef, ...]
+    allow: frozenset[str]
+    editable_paths: tuple[str, ...] | None
+    editable_schema: Mapping[str, Json] | None
+    escalation_step: int
+    decision: DecisionView | None
+    execution: ExecutionView | None
+
+    @property
+    def approvals(self) -> tuple[VoteView, ...]:
+        """The approving votes that count for the current version."""
+        return tuple(v for v in self.votes if v.current and v.choice is Choice.APPROVE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueueLine:
+    """One pending request in a person's queue."""
+
+    action_id: str
+    version: int
+    summary: str
+    risk: Risk
+    agent_name: str
+    sla_at: datetime | None
+    held: bool
+    approvals: int
+    quorum: int
+    link: str | None
+    """Permalink of the card, None while it is not posted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QueueView:
+    """What waits for one person; `mine` they may decide, soonest deadline first; `decided` is what they decided lately."""
+
+    person: PersonRef
+    now: datetime
+    mine: tuple[QueueLine, ...]
+    more: int
+    decided: tuple[DecidedLine, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecidedLine:
+    """A finished request this person had a vote in."""
+
+    action_id: str
+    summary: str
+    status: Status
+    at: datetime
+    link: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OnCallLine:
+    """One rota: who has it now and until when; `person` None where nobody does."""
+
+    rota: str
+    person: PersonRef | None
+    until: datetime | None
+    next_person: PersonRef | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ThreadEvent:
+    """One thing to tell in a card's thread. `kind` is an audit kind; `words` are already plain and safe to format.
+
+    `mention` are people to be pinged with it.
+    """
+
+    action_id: str
+    kind: str
+    at: datetime
+    who: PersonRef | None
+    detail: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    mention: tuple[PersonRef, ...] = ()
