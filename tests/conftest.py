@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.harness.environment import scrub_this_process
 
-pytest_plugins = ["tests.harness.processes", "tests.harness.postgres"]
+pytest_plugins = ["tests.harness.processes", "tests.harness.postgres", "tests.harness.browser"]
 
 settings.register_profile("local", deadline=None)
 settings.register_profile(

@@ -1,0 +1,139 @@
+"""A real Chromium for tests: loopback only, one per test, and whatever a page complains about fails the test."""
+
+import re
+from collections.abc import AsyncIterator, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tools.ensure_chromium import require_chromium
+
+ARTIFACTS = Path(__file__).resolve().parents[2] / "var" / "browser"
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox",  # CI runs as root in containers
+    "--disable-dev-shm-usage",  # and with a small /dev/shm
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-features=Translate,OptimizationHints,MediaRouter",
+    "--force-color-profile=srgb",
+    # Names and addresses other than this machine's do not resolve, for pages, fetches and sockets alike.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE ::1",
+)
+_failed = pytest.StashKey[bool]()
+
+
+class Complaints:
+    """What the pages of one test logged as errors or threw, less what the test said to expect."""
+
+    def __init__(self) -> None:
+        self._seen: list[str] = []
+        self._expected: list[re.Pattern[str]] = []
+
+    def expect(self, pattern: str) -> None:
+        """Errors that `pattern` is found in are part of this test, e.g. `status of 409`."""
+        self._expected.append(re.compile(pattern))
+
+    def unexpected(self) -> list[str]:
+        return [text for text in self._seen if not any(pattern.search(text) for pattern in self._expected)]
+
+    def listen(self, context: BrowserContext) -> None:
+        context.on("console", lambda message: self._note(message.type, message.text, message.location))
+        context.on("weberror", lambda failure: self._seen.append(f"uncaught: {failure.error}"))
+
+    def _note(self, kind: str, text: str, location: Any) -> None:
+        if kind == "error":
+            self._seen.append(f"{text} ({location['url']}:{location['lineNumber']})")
+
+
+class People:
+    """Opens one isolated browser window per person, so that several reviewers can act in one test."""
+
+    def __init__(self, browser: Browser, complaints: Complaints) -> None:
+        self._browser = browser
+        self._complaints = complaints
+        self.pages: list[Page] = []
+
+    async def open(self, url: str | None = None, **context_options: Any) -> Page:
+        """A page in a context of its own (own cookies and storage); options are Playwright's `new_context`'s."""
+        options: dict[str, Any] = {
+            "viewport": {"width": 1280, "height": 900},
+            "locale": "en-GB",
+            "timezone_id": "UTC",
+            "reduced_motion": "reduce",
+        }
+        context = await self._browser.new_context(**(options | context_options))
+        context.set_default_timeout(15_000)
+        self._complaints.listen(context)
+        page = await context.new_page()
+        self.pages.append(page)
+        if url is not None:
+            await page.goto(url)
+        return page
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """A Chromium started for this test, on the test's own event loop (about half a second).
+
+    A shared one would have to live on another loop than the test's other async fixtures.
+    """
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(
+            executable_path=require_chromium(), args=list(CHROMIUM_ARGUMENTS)
+        )
+        yield chromium
+        await chromium.close()
+
+
+@pytest.fixture
+def complaints() -> Complaints:
+    """Console errors and uncaught exceptions of this test's pages: `complaints.expect(pattern)` allows one."""
+    return Complaints()
+
+
+@pytest.fixture
+async def people(
+    browser: Browser, complaints: Complaints, request: pytest.FixtureRequest
+) -> AsyncIterator[People]:
+    """Opens pages; at the end of a failed test each is photographed into var/browser/."""
+    windows = People(browser, complaints)
+    yield windows
+    if request.node.stash.get(_failed, False):
+        await _photograph(windows.pages, request.node.name)
+    for page in windows.pages:
+        await page.context.close()
+    unexpected = complaints.unexpected()
+    assert not unexpected, "the page complained:\n" + "\n".join(unexpected)
+
+
+@pytest.fixture
+async def page(people: People) -> Page:
+    """One blank page in a fresh context."""
+    return await people.open()
+
+
+async def _photograph(pages: list[Page], test: str) -> None:
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    stem = re.sub(r"[^\w.-]+", "_", test)[:100]
+    for number, page in enumerate(pages, start=1):
+        if page.is_closed():
+            continue
+        await page.screenshot(path=ARTIFACTS / f"{stem}-{number}.png", full_page=True)
+        (ARTIFACTS / f"{stem}-{number}.html").write_text(await page.content(), encoding="utf-8")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call":
+        item.stash[_failed] = report.failed
+    return report
