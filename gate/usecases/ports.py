@@ -118,9 +118,7 @@ class LikeIt:
 class Actions(Protocol):
     """The actions and what hangs on them: versions, votes, the armed deadline."""
 
-    async def add(
-        self, record: ActionRecord, *, idempotency_key: str | None, body_sha256: str
-    ) -> bool:
+    async def add(self, record: ActionRecord, *, idempotency_key: str | None, body_sha256: str) -> bool:
         """Store a new action; False (nothing stored) where this agent's key is taken by a concurrent twin."""
         ...
 
@@ -396,3 +394,39 @@ class Deps:
     limits: Limits = field(default_factory=Limits)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivered:
+    """The message arrived, or is needed no more."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetryLater:
+    """It did not arrive. `after_sec` None lets the worker back off; `counts` False (a rate limit, an outage of the
+    whole channel) leaves the attempts as they are, so that an outage never makes dead letters."""
+
+    error: str
+    after_sec: float | None = None
+    counts: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Undeliverable:
+    """It can never arrive; make it a dead letter."""
+
+    error: str
+
+
+Delivery = Delivered | RetryLater | Undeliverable
+
+
+class DeliveryChannel(Protocol):
+    """One outside channel. `deliver` raises for the unexpected only; the worker takes that for RetryLater."""
+
+    async def deliver(self, message: Message) -> Delivery: ...
+
+
+OUTBOX = "outbox"
+"""What `Wakeups` is notified of when messages were added."""
+
+DEADLINES = "deadlines"
+"""What `Wakeups` is notified of when deadlines were armed or disarmed."""
