@@ -53,7 +53,8 @@ check: env-dev
 
 fmt: env-dev
 	@$(BIN)/ruff check --quiet --fix-only .
-	@$(BIN)/ruff format .
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/python -m tools.check_invariants --write
 
 lock: env-dev
 	@$(BIN)/python tools/prepare.py lock

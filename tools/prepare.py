@@ -25,7 +25,9 @@ def main(profile: str) -> None:
     python = VENV / "bin" / "python"
     if not _runs(python):
         _create()
-    if any(_stamp(kind).is_file() and _stamp(kind).read_text() == _digest(kind) for kind in _IMPLIED_BY[profile]):
+    if any(
+        _stamp(kind).is_file() and _stamp(kind).read_text() == _digest(kind) for kind in _IMPLIED_BY[profile]
+    ):
         return
     lock = LOCKS[profile]
     count = sum("==" in line for line in lock.read_text(encoding="utf-8").splitlines())

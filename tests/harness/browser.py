@@ -1,4 +1,4 @@
-"""A real Chromium for tests: loopback only, one per test, and whatever a page complains about fails the test."""
+"""A real Chromium for tests: loopback only, one per test, and a page that complains fails the test."""
 
 import re
 from collections.abc import AsyncIterator, Generator
@@ -61,7 +61,7 @@ class People:
         self.pages: list[Page] = []
 
     async def open(self, url: str | None = None, **context_options: Any) -> Page:
-        """A page in a context of its own (own cookies and storage); options are Playwright's `new_context`'s."""
+        """A page in a context with its own cookies and storage; options are those of `new_context`."""
         options: dict[str, Any] = {
             "viewport": {"width": 1280, "height": 900},
             "locale": "en-GB",
@@ -94,7 +94,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 def complaints() -> Complaints:
-    """Console errors and uncaught exceptions of this test's pages: `complaints.expect(pattern)` allows one."""
+    """Console errors and uncaught exceptions of this test's pages; `expect(pattern)` allows one."""
     return Complaints()
 
 

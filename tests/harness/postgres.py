@@ -161,14 +161,14 @@ class _OwnServer:
 
     def stop(self) -> None:
         if self._server is not None:
-            self._server.stop(timeout=20)
+            self._server.stop(within=20)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _initialise(self) -> None:
         command = [self._install / "bin/initdb", "-D", self._data, "-U", _SUPERUSER, "-A", "trust"]
         command += ["--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
         with Running(command, env=self._env, cwd=self._data, user=self._user) as initdb:
-            if initdb.wait(timeout=90) != 0:
+            if initdb.wait(within=90) != 0:
                 raise RuntimeError(f"initdb failed:\n{initdb.output}")
         lines = [f"{name} = '{value}'\n" for name, value in _SETTINGS.items()]
         with (self._data / "postgresql.conf").open("a", encoding="utf-8") as settings:
@@ -184,12 +184,12 @@ class _OwnServer:
             user=self._user,
             gentle=signal.SIGINT,  # PostgreSQL's fast shutdown
         )
-        self._server.expect("database system is ready to accept connections", timeout=60)
+        self._server.expect("database system is ready to accept connections", within=60)
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    """The session's server, started by the first test that asks; failing to start is an error, never a skip."""
+    """The session's server, started by the first test that asks; if it cannot start, that is an error."""
     with contextlib.ExitStack() as cleanup:
         url = os.environ.get(URL_VARIABLE)
         if not url:

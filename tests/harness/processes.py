@@ -30,7 +30,9 @@ class ProcessFailedError(AssertionError):
 def _die_with_parent(signum: int) -> Callable[[], None] | None:
     """What the child runs before exec so that the kernel ends it when the test run is killed (Linux)."""
     if not sys.platform.startswith("linux") or threading.current_thread() is not threading.main_thread():
-        return None  # elsewhere, or where a short-lived thread would count as the parent, teardown alone ends it
+        return (
+            None  # elsewhere, or where a short-lived thread would count as the parent, teardown alone ends it
+        )
     libc = ctypes.CDLL(None, use_errno=True)
     return lambda: libc.prctl(_PR_SET_PDEATHSIG, signum)
 
@@ -70,7 +72,7 @@ class Running:
             encoding="utf-8",
             errors="replace",
             process_group=0,
-            preexec_fn=_die_with_parent(gentle),  # noqa: PLW1509 - one prctl call, no locks taken
+            preexec_fn=_die_with_parent(gentle),  # one prctl call, which takes no lock
         )
         self._reader = threading.Thread(target=self._read, name=f"lines of {self.pid}", daemon=True)
         self._reader.start()
@@ -90,14 +92,14 @@ class Running:
         with self._changed:
             return "\n".join(self.lines)
 
-    def expect(self, pattern: str | re.Pattern[str], *, timeout: float = 30, after: int = 0) -> re.Match[str]:
+    def expect(self, pattern: str | re.Pattern[str], *, within: float = 30, after: int = 0) -> re.Match[str]:
         """The first line from index `after` on that `pattern` is found in; blocks until there is one.
 
-        Raises ProcessFailedError when the output ends or `timeout` seconds pass without it.
+        Raises ProcessFailedError when the output ends or `within` seconds pass without it.
         """
         wanted = re.compile(pattern)
         seen = after
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + within
         with self._changed:
             while True:
                 for line in self.lines[seen:]:
@@ -108,25 +110,25 @@ class Running:
                     raise self._failure(f"ended without a line matching {wanted.pattern!r}")
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
-                    raise self._failure(f"wrote no line matching {wanted.pattern!r} in {timeout:g} s")
+                    raise self._failure(f"wrote no line matching {wanted.pattern!r} in {within:g} s")
 
     async def aexpect(
-        self, pattern: str | re.Pattern[str], *, timeout: float = 30, after: int = 0
+        self, pattern: str | re.Pattern[str], *, within: float = 30, after: int = 0
     ) -> re.Match[str]:
         """`expect` for a test whose own event loop must keep turning meanwhile."""
-        return await asyncio.to_thread(self.expect, pattern, timeout=timeout, after=after)
+        return await asyncio.to_thread(self.expect, pattern, within=within, after=after)
 
-    def wait(self, *, timeout: float = 30) -> int:
+    def wait(self, *, within: float = 30) -> int:
         """The exit code, once it has ended and all its output is read."""
         try:
-            code = self._popen.wait(timeout)
+            code = self._popen.wait(within)
         except subprocess.TimeoutExpired:
-            raise self._failure(f"was still running after {timeout:g} s") from None
-        self._reader.join(timeout)
+            raise self._failure(f"was still running after {within:g} s") from None
+        self._reader.join(within)
         return code
 
-    async def await_exit(self, *, timeout: float = 30) -> int:
-        return await asyncio.to_thread(self.wait, timeout=timeout)
+    async def await_exit(self, *, within: float = 30) -> int:
+        return await asyncio.to_thread(self.wait, within=within)
 
     def send(self, signum: signal.Signals) -> None:
         """Send a signal to the process alone; nothing happens when it has already ended."""
@@ -145,11 +147,11 @@ class Running:
     def thaw(self) -> None:
         self._signal_group(signal.SIGCONT)
 
-    def stop(self, *, timeout: float = 10) -> int:
-        """Ask it to end, insist with SIGKILL after `timeout` seconds, and return the exit code."""
+    def stop(self, *, within: float = 10) -> int:
+        """Ask it to end, insist with SIGKILL after `within` seconds, and return the exit code."""
         self.ask_to_stop()
         try:
-            return self.wait(timeout=timeout)
+            return self.wait(within=within)
         except ProcessFailedError:
             self._signal_group(signal.SIGKILL)
             return self.wait()
@@ -188,11 +190,13 @@ class Running:
 
     def _failure(self, what: str) -> ProcessFailedError:
         tail = "\n".join(f"    {line}" for line in self.lines[-_TAIL:]) or "    (no output)"
-        return ProcessFailedError(f"{' '.join(self.arguments)} (pid {self.pid}) {what}; its output ends:\n{tail}")
+        return ProcessFailedError(
+            f"{' '.join(self.arguments)} (pid {self.pid}) {what}; its output ends:\n{tail}"
+        )
 
 
 def _primary_group(user: str) -> int:
-    import pwd  # noqa: PLC0415 - absent on platforms where no user is ever given
+    import pwd  # absent on platforms where no user is ever given
 
     return pwd.getpwnam(user).pw_gid
 
@@ -208,7 +212,9 @@ class Processes:
         self, *arguments: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> Running:
         """Start any command in the test's own folder, with a scrubbed environment plus `env`."""
-        environment = scrubbed() | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "200"} | dict(env or {})
+        environment = (
+            scrubbed() | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "200"} | dict(env or {})
+        )
         running = Running(arguments, env=environment, cwd=cwd or self._folder)
         self._running.append(running)
         return running
@@ -216,7 +222,7 @@ class Processes:
     def gate(
         self, *arguments: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> Running:
-        """Start `gate …` as it is installed, e.g. `processes.gate("run", env={"GATE_BIND": "127.0.0.1:0"})`."""
+        """Start `gate …` as it is installed: `processes.gate("run", env={"GATE_BIND": "127.0.0.1:0"})`."""
         return self.start(GATE, *arguments, env=env, cwd=cwd)
 
     def end_all(self) -> None:

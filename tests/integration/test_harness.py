@@ -10,7 +10,7 @@ from tests.harness.environment import scrubbed
 from tests.harness.postgres import PostgresServer
 from tests.harness.processes import Processes, ProcessFailedError
 
-COUNTER = "import sys\nprint('ready on port 4711', flush=True)\nprint(sys.stdin.read())\nimport signal\nsignal.pause()"
+SERVER = "import signal; print('ready on port 4711', flush=True); signal.pause()"
 
 
 @pytest.mark.parametrize("attempt", [1, 2])
@@ -35,9 +35,7 @@ def test_a_template_is_prepared_once_and_copied(postgres_server: PostgresServer)
         with psycopg.connect(url) as connection:
             connection.execute("CREATE TABLE rules (id int)")
 
-    copies = [
-        postgres_server.create(template=postgres_server.template("harness", prepare)) for _ in range(2)
-    ]
+    copies = [postgres_server.create(template=postgres_server.template("harness", prepare)) for _ in range(2)]
     assert len(prepared) == 1
     for copy in copies:
         with psycopg.connect(postgres_server.url_of(copy)) as connection:
@@ -54,13 +52,13 @@ def test_a_dropped_database_goes_even_while_someone_is_connected(postgres_server
 
 
 def test_a_line_of_a_process_is_waited_for(processes: Processes) -> None:
-    running = processes.start(sys.executable, "-c", COUNTER)
+    running = processes.start(sys.executable, "-c", SERVER)
     assert running.expect(r"ready on port (\d+)").group(1) == "4711"
     assert running.exit_code is None
 
 
 async def test_a_line_is_awaited_without_blocking_the_loop(processes: Processes) -> None:
-    running = processes.start(sys.executable, "-c", COUNTER)
+    running = processes.start(sys.executable, "-c", SERVER)
     assert await running.aexpect("ready")
 
 
@@ -73,11 +71,11 @@ def test_a_process_that_ends_without_the_line_fails_with_its_output(processes: P
 def test_a_silent_process_fails_after_its_time(processes: Processes) -> None:
     running = processes.start(sys.executable, "-c", "import signal; signal.pause()")
     with pytest.raises(ProcessFailedError, match="wrote no line"):
-        running.expect("ready", timeout=0.05)
+        running.expect("ready", within=0.05)
 
 
 def test_a_crash_and_a_freeze_are_real(processes: Processes) -> None:
-    running = processes.start(sys.executable, "-c", COUNTER)
+    running = processes.start(sys.executable, "-c", SERVER)
     running.expect("ready")
     running.freeze()
     running.thaw()
@@ -87,7 +85,7 @@ def test_a_crash_and_a_freeze_are_real(processes: Processes) -> None:
 
 
 def test_a_frozen_process_is_still_ended(processes: Processes) -> None:
-    running = processes.start(sys.executable, "-c", COUNTER)
+    running = processes.start(sys.executable, "-c", SERVER)
     running.expect("ready")
     running.freeze()
     assert running.stop() == -signal.SIGTERM
