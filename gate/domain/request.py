@@ -193,7 +193,9 @@ class ActionRecord:
     `revision` grows by one with every stored change and guards it: a stale writer moves no row.
     `versions` is never empty; the last one is current. `votes` keeps every vote ever cast; only those on the
     current version count. `deadline` is set exactly while pending. `asked` are the ids of everyone who was asked
-    so far. `decided_by` is the person whose vote decided, `timer`, `policy` or the agent's id.
+    so far; `called` are those among them whom a ladder step or a reassignment named, who may therefore decide.
+    `escalation_step` counts the ladder steps fired; `breached` says that the SLA passed undecided, `held` that
+    it stays pending all the same. `decided_by` is the person whose vote decided, `timer`, `policy` or the agent's id.
     """
 
     id: str
@@ -211,9 +213,11 @@ class ActionRecord:
     votes: tuple[Vote, ...] = ()
     reassignments: tuple[Reassignment, ...] = ()
     asked: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
     deadline: Deadline | None = None
     sla_at: datetime | None = None
     escalation_step: int = 0
+    breached: bool = False
     held: bool = False
     rejection: Rejection | None = None
     redeemed_jti: str | None = None
