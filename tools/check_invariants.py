@@ -38,7 +38,7 @@ class Row:
         return f"| INV-{self.number:02d} | {self.promise} | {'yes' if self.built else 'no'} |{cell}|"
 
 
-def tests_by_number(folder: Path = TESTS) -> dict[int, list[str]]:
+def find_tests(folder: Path) -> dict[int, list[str]]:
     """`path::test` of every test that names a number, by number."""
     found: dict[int, list[str]] = defaultdict(list)
     for path in sorted(folder.rglob("test_*.py")):
@@ -120,7 +120,7 @@ def problems(text: str, tests: dict[int, list[str]]) -> Iterator[str]:
 
 def main(arguments: list[str]) -> None:
     text = TABLE.read_text(encoding="utf-8")
-    tests = tests_by_number()
+    tests = find_tests(TESTS)
     if "--write" in arguments:
         TABLE.write_text(refreshed(text, tests), encoding="utf-8")
         return

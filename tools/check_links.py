@@ -1,4 +1,4 @@
-"""Links between the project's own pages: every relative link and anchor in a Markdown file leads somewhere."""
+"""Links between the project's own pages: each relative link and anchor in Markdown leads somewhere."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""Finds the Chromium that browser tests and screenshots drive, or installs Debian's; no browser is downloaded."""
+"""Finds the Chromium that browser tests and screenshots drive, or installs Debian's package of it."""
 
 import os
 import shutil
@@ -65,9 +65,7 @@ def _install() -> None:
     elevation = _elevation()
     if apt_get is None or elevation is None or not _ships_chromium_as_a_package():
         raise NoChromiumError(_HOW)
-    print(
-        f"==> installing {', '.join(_PACKAGES)} with apt-get (a few minutes, the first time only)", flush=True
-    )
+    print(f"==> installing {', '.join(_PACKAGES)} with apt-get (a few minutes, once)", flush=True)
     environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
     for step in (["update"], ["install", "--yes", "--no-install-recommends", *_PACKAGES]):
         command = [*elevation, *environment, apt_get, "-qq", *step]
@@ -75,9 +73,8 @@ def _install() -> None:
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
         )
         if done.returncode != 0:
-            raise NoChromiumError(
-                f"{_HOW}\n    `apt-get {step[0]}` said: {(done.stderr or done.stdout).strip()}"
-            )
+            said = (done.stderr or done.stdout).strip()
+            raise NoChromiumError(f"{_HOW}\n    `apt-get {step[0]}` said: {said}")
 
 
 def _elevation() -> Sequence[str] | None:

@@ -57,9 +57,7 @@ def check() -> list[str]:
     pins = {lock: _pins(lock) for lock in (RUN_LOCK, DEV_LOCK, UV_LOCK)}
     for lock, requirements in ((RUN_LOCK, wanted), (DEV_LOCK, development)):
         if f"{_DIGEST_LINE}{_inputs_digest()}" not in lock.read_text(encoding="utf-8").splitlines():
-            problems.append(
-                f"{lock.name} was made from other dependencies than pyproject.toml's: run `make lock`"
-            )
+            problems.append(f"{lock.name} is older than the dependencies in pyproject.toml: run `make lock`")
         for text in requirements:
             requirement = Requirement(text)
             versions = pins[lock].get(canonicalize_name(requirement.name), set())

@@ -1,4 +1,4 @@
-"""Makes `.venv` hold exactly what a lock file pins: nothing to do when it already does, hashes always checked.
+"""Makes `.venv` hold what a lock file pins, hashes checked; nothing to do when it already does.
 
 Runs on the machine's own Python before anything is installed, so it uses the standard library only.
 """
@@ -25,9 +25,7 @@ def main(profile: str) -> None:
     python = VENV / "bin" / "python"
     if not _runs(python):
         _create()
-    if any(
-        _stamp(kind).is_file() and _stamp(kind).read_text() == _digest(kind) for kind in _IMPLIED_BY[profile]
-    ):
+    if any(_is_installed(kind) for kind in _IMPLIED_BY[profile]):
         return
     lock = LOCKS[profile]
     count = sum("==" in line for line in lock.read_text(encoding="utf-8").splitlines())
@@ -36,7 +34,7 @@ def main(profile: str) -> None:
     if profile != "lock":
         # Built with the setuptools just installed from the lock: nothing is fetched for it.
         _pip(python, "--no-deps", "--no-build-isolation", "--no-index", "--editable", str(ROOT))
-    _stamp(profile).write_text(_digest(profile))
+    _stamp(profile).write_text(_digest(profile), encoding="utf-8")
     _say("ready")
 
 
@@ -76,6 +74,11 @@ def _digest(profile: str) -> str:
     for path in (LOCKS[profile], ROOT / "pyproject.toml", VENV / "pyvenv.cfg"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _is_installed(profile: str) -> bool:
+    stamp = _stamp(profile)
+    return stamp.is_file() and stamp.read_text(encoding="utf-8") == _digest(profile)
 
 
 def _stamp(profile: str) -> Path:

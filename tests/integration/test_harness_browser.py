@@ -42,9 +42,7 @@ async def test_each_person_has_their_own_storage(people: People, site: str) -> N
 
 @pytest.mark.parametrize("address", OUTSIDE, ids=["name", "IPv4", "IPv6"])
 async def test_nothing_outside_this_machine_is_reached(page: Page, address: str) -> None:
-    with pytest.raises(
-        Error, match="ERR_NAME_NOT_RESOLVED|ERR_ADDRESS_UNREACHABLE|ERR_INTERNET_DISCONNECTED"
-    ):
+    with pytest.raises(Error, match="ERR_NAME_NOT_RESOLVED"):
         await page.goto(address)
 
 
