@@ -23,7 +23,7 @@ class Kind:
 
 
 class FieldError(Answer):
-    """What is wrong with one field; `pointer` is a JSON pointer into the body (or names a query parameter)."""
+    """What is wrong with one field; `pointer` is a JSON pointer into the body (or a parameter)."""
 
     pointer: str
     code: str
@@ -31,7 +31,7 @@ class FieldError(Answer):
 
 
 class Problem(Answer):
-    """RFC 9457. `code` is stable and decides `type`, `title` and `status`; `detail` is a sentence for people."""
+    """RFC 9457. `code` is stable and decides `type`, `title` and `status`; `detail` is for people."""
 
     type: Annotated[str, Field(examples=["urn:signoff:problem:unknown_action"])]
     title: str

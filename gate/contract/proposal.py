@@ -37,7 +37,7 @@ class Request(BaseModel):
 
 
 class EvidenceIn(Request):
-    """One labelled fact for the reviewer. Tones: slate neutral, amber caution, red risk, emerald good, blue."""
+    """A labelled fact for the reviewer. Tones: slate neutral, amber caution, red risk, emerald good, blue."""
 
     label: Annotated[Line, Field(max_length=100)]
     value: Annotated[Paragraph, Field(max_length=1_000)]
@@ -113,7 +113,7 @@ class ActionIn(Request):
             JsonObject,
             AfterValidator(self_contained),
             Field(
-                description="JSON Schema (draft 2020-12) of the payload, without outside `$ref`; types the form"
+                description="JSON Schema (draft 2020-12) of the payload, no outside `$ref`; types the form"
             ),
         ]
         | None

@@ -14,7 +14,6 @@ from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Grant, GrantState, Status
 from gate.policy.compile import PolicySet
 
-
 T = TypeVar("T")
 
 
@@ -244,12 +243,29 @@ class Outbox(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditFilter:
+    """Which audit records to list, in the order they were written; None means any.
+
+    `kind` and `actor` are exact, or a prefix where they end in `*` (`approval.*`, `agent:*`).
+    """
+
+    action: str | None = None
+    kind: str | None = None
+    actor: str | None = None
+    since: datetime | None = None
+
+
 class Audit(Protocol):
     """The append-only record."""
 
     async def append(self, record: AuditRecord) -> None: ...
 
     async def of_action(self, action_id: str) -> tuple[AuditRecord, ...]: ...
+
+    async def page(self, which: AuditFilter, *, cursor: str | None, limit: int) -> Page[AuditRecord]:
+        """The oldest first; the cursor of the last page is None. Raises `ValueError` for a cursor that is none."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
