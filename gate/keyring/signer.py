@@ -1,0 +1,96 @@
+"""Signs grants and reads them back with pinned keys; what a grant means is for others to say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from gate.keyring.folder import KeyringError, open_folder, read_or_create, read_secret
+
+ALGORITHM = "Ed25519"
+"""The fully specified name of RFC 9864; the older, ambiguous `EdDSA` is neither written nor accepted."""
+TYPE = "signoff-grant+jwt"
+_CURVE = "Ed25519"
+_LONGEST = 65_536
+_FIRST = "grant-0001.jwk"
+
+
+class GrantSigner:
+    """Implements `ports.Signer` with the keys it is given: the last one signs, every one of them verifies."""
+
+    def __init__(self, keys: list[OKPKey]) -> None:
+        if not keys:
+            raise KeyringError("There is no grant key to sign with.")
+        self._registry = jws.JWSRegistry(algorithms=[ALGORITHM])
+        self._by_header = {_header_segment(key, self._registry): key for key in keys}
+        self._current = keys[-1]
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """A compact JWS over the claims as JSON."""
+        body = json.dumps(claims, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return jws.serialize_compact(
+            _header(self._current), body.encode(), self._current, registry=self._registry
+        )
+
+    def verify(self, token: str) -> Mapping[str, Any] | None:
+        """The claims of a token that one of these keys signed; None for anything else, and never an exception.
+
+        The header has to be, byte for byte, the one this gate writes for one of its keys. So no `alg`, `typ`,
+        `kid`, `crit`, `jwk` or `b64` of a stranger's making is ever interpreted (threat 13).
+        """
+        if len(token) > _LONGEST or not token.isascii() or token.count(".") != 2:
+            return None
+        key = self._by_header.get(token.partition(".")[0])
+        if key is None:
+            return None
+        try:
+            signed = jws.deserialize_compact(token, key, registry=self._registry)
+            claims = json.loads(signed.payload)
+        except (JoseError, ValueError, RecursionError):
+            return None
+        return claims if isinstance(claims, dict) else None
+
+    def jwks(self) -> dict[str, Any]:
+        """The public keys as a JWK set (RFC 7517), for verifying offline."""
+        return {
+            "keys": [
+                {**key.as_dict(private=False), "use": "sig", "alg": ALGORITHM, "kid": key.thumbprint()}
+                for key in self._by_header.values()
+            ]
+        }
+
+
+def load_signer(folder: Path) -> GrantSigner:
+    """The signer over `grant-*.jwk` in the keys folder, by name; the first start makes one. Raises KeyringError."""
+    open_folder(folder)
+    if not any(folder.glob("grant-*.jwk")):
+        read_or_create(folder / _FIRST, _new_key)
+    return GrantSigner([_parse(path) for path in sorted(folder.glob("grant-*.jwk"))])
+
+
+def _new_key() -> bytes:
+    return json.dumps(OKPKey.generate_key(_CURVE).as_dict(private=True)).encode()
+
+
+def _parse(path: Path) -> OKPKey:
+    try:
+        key = OKPKey.import_key(json.loads(read_secret(path)))
+    except (ValueError, JoseError, TypeError, KeyError):
+        raise KeyringError(f"The key file {path} holds no JSON Web Key; restore it from a backup.") from None
+    if key.curve_name != _CURVE or not key.is_private:
+        raise KeyringError(f"The key file {path} holds no private {_CURVE} key; restore it from a backup.")
+    return key
+
+
+def _header(key: OKPKey) -> dict[str, Any]:
+    return {"alg": ALGORITHM, "typ": TYPE, "kid": key.thumbprint()}
+
+
+def _header_segment(key: OKPKey, registry: jws.JWSRegistry) -> str:
+    return jws.serialize_compact(_header(key), b"{}", key, registry=registry).partition(".")[0]

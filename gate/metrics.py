@@ -1,0 +1,51 @@
+"""The process's metrics and their registry; counting is for whoever sees the event, serving is the HTTP side's."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_LATENESS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600)
+
+
+class Metrics:
+    """What the workers count, on one registry that others add to. No label ever holds an id, name or address."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry(auto_describe=True)
+        self.deadlines = Counter(
+            "gate_deadlines_fired", "Deadlines acted on, by result.", ["result"], registry=self.registry
+        )
+        self.deadline_lateness = Histogram(
+            "gate_deadline_lateness_seconds",
+            "How late deadlines were acted on.",
+            buckets=_LATENESS,
+            registry=self.registry,
+        )
+        self.deliveries = Counter(
+            "gate_outbox_attempts",
+            "Attempts to deliver, by channel and result.",
+            ["channel", "result"],
+            registry=self.registry,
+        )
+        self.delivery_lateness = Histogram(
+            "gate_outbox_lateness_seconds",
+            "From a message's commit to its delivery, by channel.",
+            ["channel"],
+            buckets=_LATENESS,
+            registry=self.registry,
+        )
+        self.outbox_waiting = Gauge(
+            "gate_outbox_waiting", "Messages waiting to leave.", registry=self.registry
+        )
+        self.outbox_dead = Gauge("gate_outbox_dead", "Dead letters.", registry=self.registry)
+        self.policy_loads = Counter(
+            "gate_policy_loads",
+            "Policy sets taken into force or refused.",
+            ["result"],
+            registry=self.registry,
+        )
+        self.clock_step = Gauge(
+            "gate_clock_step_seconds",
+            "How far the machine's clock stepped away from the gate's.",
+            registry=self.registry,
+        )
