@@ -226,7 +226,9 @@ class Outbox(Protocol):
 
     async def delivered(self, message_id: str) -> None: ...
 
-    async def retry(self, message_id: str, *, at: datetime, error: str) -> None: ...
+    async def retry(self, message_id: str, *, at: datetime, error: str, counts: bool = True) -> None:
+        """Give the lease back and try again at `at`; `attempts` grows by one where `counts`, else stays."""
+        ...
 
     async def bury(self, message_id: str, *, error: str) -> None:
         """Make it a dead letter: visible, out of the way of its action's later messages."""
