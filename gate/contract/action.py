@@ -49,7 +49,7 @@ class RejectOut(Answer):
 
 
 class ApprovalOut(Answer):
-    """How far the people are. `deadline` is when the time to decide ends, None once it is decided or held."""
+    """How far the people are. `deadline` is when the time to decide ends (or ended)."""
 
     required: int
     deadline: Time | None

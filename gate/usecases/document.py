@@ -1,0 +1,95 @@
+"""From a stored action to the document every endpoint and callback shows; who may see it is decided before."""
+
+from __future__ import annotations
+
+from gate.contract.action import (
+    ActionDocument,
+    ApprovalOut,
+    GrantOut,
+    LinksOut,
+    OutcomeOut,
+    PolicyRef,
+    RejectOut,
+    RemediationOut,
+    VoteOut,
+)
+from gate.domain.audit import timestamp
+from gate.domain.request import ActionRecord, Grant
+from gate.domain.verdict import ApprovalPlan
+
+
+def to_document(record: ActionRecord, *, grant: Grant | None = None, base: str = "") -> ActionDocument:
+    """The document of API.md. `grant` is the live one where the reader is the proposing agent, else None;
+    `base` (no trailing slash) makes the links absolute for readers outside this server."""
+    verdict = record.verdict
+    effective = verdict.effective
+    version = record.version
+    return ActionDocument(
+        id=record.id,
+        status=record.status.value,
+        decision=verdict.decision.value,
+        reason=verdict.reason,
+        rule=verdict.rule,
+        policy=PolicyRef(version=verdict.policy_version, digest=verdict.policy_digest),
+        topic=record.proposal.topic,
+        agent=record.agent.name,
+        created_at=timestamp(record.created_at),
+        decided_at=None if record.decided_at is None else timestamp(record.decided_at),
+        risk=effective.risk.value,
+        risk_tags=sorted(effective.risk_tags),
+        constraints=dict(verdict.constraints) or None,
+        remediations=[
+            RemediationOut(id=item.id, title=item.title, replacement_topic=item.replacement_topic)
+            for item in verdict.remediations
+        ],
+        retry_after_sec=verdict.retry_after_sec,
+        version=version.number,
+        payload=dict(version.payload),
+        payload_sha256=version.payload_sha256,
+        proposed_payload_sha256=record.proposed.payload_sha256,
+        edited=record.edited,
+        approval=None if record.plan is None else _approval(record, record.plan),
+        grant=None if grant is None else GrantOut(token=grant.token, expires_at=timestamp(grant.expires_at)),
+        outcome=_outcome(record),
+        links=LinksOut(
+            self=f"{base}/v1/actions/{record.id}", audit=f"{base}/v1/audit/records?action={record.id}"
+        ),
+    )
+
+
+def _approval(record: ActionRecord, plan: ApprovalPlan) -> ApprovalOut:
+    rejection = record.rejection
+    return ApprovalOut(
+        required=plan.quorum,
+        deadline=None if record.sla_at is None else timestamp(record.sla_at),
+        escalation_step=record.escalation_step,
+        held=record.held,
+        votes=[
+            VoteOut(
+                person=vote.person,
+                vote=vote.choice.value,
+                version=vote.version,
+                at=timestamp(vote.at),
+                on_behalf_of=vote.on_behalf_of,
+                comment=vote.comment,
+            )
+            for vote in record.votes
+        ],
+        reject=None
+        if rejection is None
+        else RejectOut(category=rejection.category, comment=rejection.comment),
+    )
+
+
+def _outcome(record: ActionRecord) -> OutcomeOut | None:
+    outcome = record.outcome
+    if outcome is None:
+        return None
+    return OutcomeOut(
+        result=outcome.result.value,
+        detail=outcome.detail,
+        defect=outcome.defect,
+        incident=outcome.incident,
+        at=timestamp(outcome.at),
+        reporter=outcome.reporter,
+    )
