@@ -31,9 +31,7 @@ def next_deadline(record: ActionRecord, *, now: datetime, repage_sec: int) -> De
     candidates: list[Deadline] = []
     if record.escalation_step < len(plan.ladder):
         due = record.created_at + timedelta(seconds=plan.ladder[record.escalation_step].after_sec)
-        candidates.append(
-            Deadline(kind=DeadlineKind.STEP, due_at=due, seq=seq, step=record.escalation_step)
-        )
+        candidates.append(Deadline(kind=DeadlineKind.STEP, due_at=due, seq=seq, step=record.escalation_step))
     if not record.breached:
         candidates.append(Deadline(kind=DeadlineKind.SLA, due_at=sla_at, seq=seq))
     elif not record.held:

@@ -26,7 +26,9 @@ def on_call(rota: Rota, now: datetime) -> Duty:
     for override in reversed(rota.overrides):
         if override.start <= now < override.end:
             return Duty(person=override.person, until=override.end, next_person=regular.person)
-    begins = [o for o in rota.overrides if now < o.start and (regular.until is None or o.start < regular.until)]
+    begins = [
+        o for o in rota.overrides if now < o.start and (regular.until is None or o.start < regular.until)
+    ]
     if begins:
         first = min(begins, key=lambda o: o.start)
         return Duty(person=regular.person, until=first.start, next_person=first.person)

@@ -201,13 +201,15 @@ class QueueLine:
     held: bool
     approvals: int
     quorum: int
-    link: str | None
-    """Permalink of the card, None while it is not posted."""
+    channel: str | None
+    """Where the card is (Slack channel id), None while it is not posted."""
+    message_ts: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueueView:
-    """What waits for one person; `mine` they may decide, soonest deadline first; `decided` is what they decided lately."""
+    """What waits for one person; `mine` they may decide, soonest deadline first;
+    `decided` is what they decided lately."""
 
     person: PersonRef
     now: datetime

@@ -1,0 +1,341 @@
+"""What people and the agent may do to a pending request: vote, edit, ask others, take it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gate.domain.action import Json
+from gate.domain.eligibility import counting, enough, may_decide
+from gate.domain.people import Directory
+from gate.domain.refusal import Refused
+from gate.domain.request import (
+    REJECT_CATEGORIES,
+    ActionRecord,
+    Choice,
+    Reassignment,
+    Rejection,
+    Status,
+    Version,
+    Vote,
+)
+from gate.domain.risk import Risk
+from gate.domain.submission import callback
+from gate.domain.transitions import CARD, Change, Intent, move
+from gate.domain.verdict import ApprovalPlan, Decision, Verdict
+
+_DONE = {
+    Status.APPROVED: "approved",
+    Status.REJECTED: "rejected",
+    Status.EXPIRED: "closed: nobody decided in time",
+    Status.CANCELLED: "taken back by the agent",
+    Status.ALLOWED: "released by policy",
+    Status.DENIED: "refused by policy",
+    Status.THROTTLED: "refused by policy for now",
+}
+
+
+def approve(
+    record: ActionRecord,
+    *,
+    person: str,
+    version: int,
+    comment: str | None,
+    directory: Directory,
+    now: datetime,
+    judged_again: Verdict | None = None,
+) -> Change | Refused:
+    """Count a person's approval; the one that completes quorum and slots decides.
+
+    `judged_again` is the verdict of the policy in force where that is not the one the version was judged
+    under: it can refuse the approval or ask for more people, and never for fewer (INV-14).
+    """
+    refused = _not_now(record, person, version, "approve", directory, now)
+    if refused is not None:
+        return refused
+    plan = record.plan or ApprovalPlan()
+    # Who made this version has been reading since the version before it.
+    shown = record.created_at if record.version.editor == person else record.version.created_at
+    waited = now - shown
+    if waited < timedelta(seconds=plan.min_review_sec):
+        left = plan.min_review_sec - int(waited.total_seconds())
+        return Refused(
+            code="too_soon",
+            sentence=f"Please look at it for {left} more second{'s' if left != 1 else ''}, then approve.",
+        )
+    if person in counting(record, directory):
+        return Refused(
+            code="already_voted",
+            sentence="Your approval already counts; this request still needs somebody else's.",
+        )
+    if judged_again is not None:
+        if judged_again.decision.strictness > Decision.REQUIRE_APPROVAL.strictness:
+            return Refused(
+                code="policy_changed",
+                sentence=f"Policy has changed and now refuses this: {judged_again.reason}",
+            )
+        plan = tightened(plan, judged_again)
+    vote = Vote(person=person, choice=Choice.APPROVE, version=version, at=now, comment=comment)
+    record = replace(record, plan=plan)
+    voted = replace(record, votes=(*record.votes, vote))
+    counted = counting(voted, directory)
+    detail: dict[str, Json] = {
+        "counted": list(counted),
+        "quorum": plan.quorum,
+        "comment": comment is not None,
+    }
+    if judged_again is not None:
+        detail["judged_again_under"] = judged_again.policy_digest
+    actor = f"person:{person}"
+    if not enough(plan, counted, directory):
+        told = _thread("approval.vote", now, person, counted=len(counted), quorum=plan.quorum)
+        return move(
+            record,
+            "approval.vote",
+            actor=actor,
+            now=now,
+            detail=detail,
+            intents=(CARD, told),
+            votes=voted.votes,
+        )
+    told = _thread("approval.granted", now, person, counted=len(counted), quorum=plan.quorum)
+    return move(
+        record,
+        "approval.granted",
+        actor=actor,
+        now=now,
+        detail=detail,
+        intents=(CARD, told, *callback(record, Status.APPROVED)),
+        votes=voted.votes,
+        decided_by=person,
+    )
+
+
+def reject(
+    record: ActionRecord,
+    *,
+    person: str,
+    version: int,
+    category: str,
+    comment: str | None,
+    directory: Directory,
+    now: datetime,
+) -> Change | Refused:
+    """One person's no is final, whichever version is current by then would have been meant, so it must be seen."""
+    refused = _not_now(record, person, version, "reject", directory, now)
+    if refused is not None:
+        return refused
+    if category not in REJECT_CATEGORIES:
+        return Refused(code="comment_required", sentence="Choose one of the listed reasons.")
+    comment = (comment or "").strip()
+    if category == "other" and not comment:
+        return Refused(code="comment_required", sentence="Say in a few words why you reject this.")
+    vote = Vote(person=person, choice=Choice.REJECT, version=version, at=now, comment=comment or None)
+    return move(
+        record,
+        "approval.rejected",
+        actor=f"person:{person}",
+        now=now,
+        detail={"category": category, "comment": bool(comment)},
+        intents=(
+            CARD,
+            _thread("approval.rejected", now, person, category=category),
+            *callback(record, Status.REJECTED),
+        ),
+        votes=(*record.votes, vote),
+        rejection=Rejection(category=category, comment=comment),
+        decided_by=person,
+    )
+
+
+def edit(
+    record: ActionRecord,
+    *,
+    person: str,
+    version: int,
+    payload: Mapping[str, Json],
+    payload_sha256: str,
+    verdict: Verdict,
+    comment: str | None,
+    directory: Directory,
+    now: datetime,
+) -> Change | Refused:
+    """Make the next version of the payload. It has no votes (INV-10) and the stricter plan of old and new."""
+    refused = _not_now(record, person, version, "edit", directory, now)
+    if refused is not None:
+        return refused
+    if payload_sha256 == record.version.payload_sha256:
+        return Refused(code="no_change", sentence="Nothing was changed.")
+    if verdict.decision.strictness > Decision.REQUIRE_APPROVAL.strictness:
+        return Refused(code="edit_refused", sentence=f"Policy refuses the changed payload: {verdict.reason}")
+    plan = tightened(record.plan or ApprovalPlan(), verdict)
+    voided = len(counting(record, directory))
+    made = Version(
+        number=record.version.number + 1,
+        payload=payload,
+        payload_sha256=payload_sha256,
+        policy_digest=verdict.policy_digest,
+        rule=verdict.rule,
+        created_at=now,
+        editor=person,
+        comment=comment,
+    )
+    return move(
+        record,
+        "approval.edited",
+        actor=f"person:{person}",
+        now=now,
+        detail={
+            "from_sha256": record.version.payload_sha256,
+            "policy_digest": verdict.policy_digest,
+            "rule": verdict.rule,
+            "voided": voided,
+        },
+        intents=(CARD, _thread("approval.edited", now, person, version=made.number, voided=voided)),
+        versions=(*record.versions, made),
+        verdict=_merged(record.verdict, verdict),
+        plan=plan,
+    )
+
+
+def reassign(
+    record: ActionRecord,
+    *,
+    person: str,
+    to: tuple[str, ...],
+    reason: str,
+    directory: Directory,
+    now: datetime,
+) -> Change | Refused:
+    """Ask others too; whoever is asked may decide. Nobody who was asked before loses the right."""
+    refused = _not_now(record, person, record.version.number, "reassign", directory, now)
+    if refused is not None:
+        return refused
+    if not reason.strip():
+        return Refused(code="comment_required", sentence="Say in a few words why you hand this on.")
+    if not to:
+        return Refused(code="unknown_person", sentence="Choose at least one person.")
+    wider = replace(record, called=tuple(dict.fromkeys((*record.called, *to))))
+    for name in to:
+        problem = may_decide(wider, name, directory)
+        if problem is not None:
+            who = directory.people[name].name if name in directory.people else "That person"
+            why = "would decide about their own request" if problem.code in ("own_agent", "requester") else ""
+            return Refused(
+                code="unknown_person", sentence=f"{who} cannot be asked: {why or 'not an active reviewer'}."
+            )
+    asked = tuple(dict.fromkeys((*record.asked, *to)))
+    dms = tuple(Intent(channel="slack", kind="dm", body={"person": p, "why": "asked"}) for p in to)
+    return move(
+        record,
+        "approval.reassigned",
+        actor=f"person:{person}",
+        now=now,
+        detail={"to": list(to)},
+        intents=(CARD, _thread("approval.reassigned", now, person, mention=list(to)), *dms),
+        asked=asked,
+        called=wider.called,
+        reassignments=(*record.reassignments, Reassignment(by=person, to=to, reason=reason.strip(), at=now)),
+    )
+
+
+def cancel(record: ActionRecord, *, reason: str | None, now: datetime) -> Change | Refused:
+    """The proposing agent takes it back, while it is pending."""
+    if record.status.terminal:
+        return Refused(code="not_pending", sentence=f"The action is already {_DONE[record.status]}.")
+    return move(
+        record,
+        "action.cancelled",
+        actor=f"agent:{record.agent.id}",
+        now=now,
+        detail={"reason": bool(reason)},
+        intents=(CARD, _thread("action.cancelled", now, None), *callback(record, Status.CANCELLED)),
+        decided_by=record.agent.id,
+        decision_note=reason,
+    )
+
+
+def tightened(plan: ApprovalPlan, verdict: Verdict) -> ApprovalPlan:
+    """The stricter of the plan in force and a newer verdict's: more people, never fewer (INV-08, INV-14).
+
+    Where the newer verdict comes from a rule that asks more people, its people are the ones to ask;
+    time and channel stay as they were promised at submit.
+    """
+    newer = verdict.plan
+    quorum = plan.quorum
+    if verdict.effective.risk is Risk.CRITICAL:
+        quorum = max(quorum, 2)
+    if newer is None:
+        return replace(plan, quorum=quorum)
+    if newer.quorum > quorum or len(newer.distinct_groups) > len(plan.distinct_groups):
+        plan = replace(
+            plan,
+            assignees=newer.assignees,
+            groups=newer.groups,
+            distinct_groups=newer.distinct_groups or plan.distinct_groups,
+        )
+    return replace(
+        plan,
+        quorum=max(quorum, newer.quorum),
+        min_review_sec=max(plan.min_review_sec, newer.min_review_sec),
+        on_timeout=newer.on_timeout if verdict.effective.risk >= Risk.HIGH else plan.on_timeout,
+        allow=plan.allow & newer.allow,
+        evidence=newer.evidence or plan.evidence,
+    )
+
+
+def already(record: ActionRecord, directory: Directory, person: str | None = None) -> Refused:
+    """The answer to whoever comes after the decision: what it was, and by whom (INV-03)."""
+    by = record.decided_by
+    name = directory.people[by].name if by is not None and by in directory.people else None
+    if by is not None and by == person:
+        name = "you"
+    words = _DONE[record.status] + (f" by {name}" if name else "")
+    return Refused(code="already_decided", sentence=f"This was already {words}. Nothing has changed.")
+
+
+def _merged(old: Verdict, new: Verdict) -> Verdict:
+    """The verdict shown after an edit: the new evaluation, still one that needs approval."""
+    return replace(
+        new,
+        decision=Decision.REQUIRE_APPROVAL,
+        plan=None,
+        rule=new.rule if new.plan is not None else old.rule,
+        reason=new.reason if new.plan is not None else old.reason,
+        trigger=new.trigger if new.plan is not None else old.trigger,
+        effective=replace(
+            new.effective, risk=max(old.effective.risk, new.effective.risk, key=lambda r: r.rank)
+        ),
+        constraints=new.constraints or old.constraints,
+        grant=new.grant if new.plan is not None else old.grant,
+    )
+
+
+def _not_now(
+    record: ActionRecord, person: str, version: int, verb: str, directory: Directory, now: datetime
+) -> Refused | None:
+    """What stands in the way of any act on the version a person saw, in the order a person wants to hear it."""
+    if record.status.terminal:
+        return already(record, directory, person)
+    refused = may_decide(record, person, directory)
+    if refused is not None:
+        return refused
+    if verb not in (record.plan or ApprovalPlan()).allow:
+        return Refused(code="not_offered", sentence=f"Policy does not offer “{verb}” for this request.")
+    if version != record.version.number:
+        editor = record.version.editor
+        who = directory.people[editor].name if editor and editor in directory.people else "Somebody"
+        return Refused(
+            code="stale_version",
+            sentence=f"{who} changed the payload in the meantime; look at version {record.version.number} first.",
+        )
+    return None
+
+
+def _thread(event: str, now: datetime, person: str | None, **body: Json) -> Intent:
+    return Intent(
+        channel="slack",
+        kind="thread",
+        body={"event": event, "at": int(now.timestamp() * 1_000_000), "person": person, **body},
+    )

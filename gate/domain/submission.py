@@ -1,0 +1,99 @@
+"""How a judged proposal becomes a record: released, refused, or waiting for people with a deadline armed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gate.domain.action import Agent, Json, Proposal
+from gate.domain.eligibility import could_decide, enough
+from gate.domain.escalation import asked_first, next_deadline
+from gate.domain.people import Directory
+from gate.domain.request import ActionRecord, Status, Version
+from gate.domain.transitions import CARD, Change, Intent, begin
+from gate.domain.verdict import Decision, Verdict
+
+_FIRST_MOVE = {
+    Decision.ALLOW: (Status.ALLOWED, "action.allowed"),
+    Decision.ALLOW_WITH_CONSTRAINTS: (Status.ALLOWED, "action.allowed"),
+    Decision.DENY: (Status.DENIED, "action.denied"),
+    Decision.THROTTLE: (Status.THROTTLED, "action.throttled"),
+    Decision.REQUIRE_APPROVAL: (Status.PENDING, "approval.requested"),
+}
+
+
+def submit(
+    *,
+    action_id: str,
+    agent: Agent,
+    proposal: Proposal,
+    payload_sha256: str,
+    verdict: Verdict,
+    directory: Directory,
+    now: datetime,
+    repage_sec: int,
+) -> Change:
+    """The record of a new action. A request that nobody could ever approve is denied instead of waiting."""
+    record = _record(action_id, agent, proposal, payload_sha256, verdict, now)
+    if record.status is Status.PENDING:
+        plan = verdict.plan
+        if plan is None or not enough(plan, could_decide(record, directory), directory):
+            verdict = replace(
+                verdict,
+                decision=Decision.DENY,
+                plan=None,
+                reason=f"{verdict.reason} (denied: too few people are left who may decide this)",
+            )
+            record = _record(action_id, agent, proposal, payload_sha256, verdict, now)
+    status, kind = _FIRST_MOVE[verdict.decision]
+    detail: dict[str, Json] = {
+        "rule": verdict.rule,
+        "decision": verdict.decision.value,
+        "policy_digest": verdict.policy_digest,
+        "risk": verdict.effective.risk.value,
+        "agent": agent.id,
+    }
+    if status is not Status.PENDING:
+        return begin(record, kind, actor="policy", now=now, detail=detail, intents=callback(record, status))
+    asked = asked_first(record, directory)
+    plan = verdict.plan
+    assert plan is not None
+    record = replace(record, asked=asked, sla_at=now + timedelta(seconds=plan.sla_sec))
+    record = replace(record, deadline=next_deadline(record, now=now, repage_sec=repage_sec))
+    detail |= {"asked": list(asked), "quorum": plan.quorum, "sla_sec": plan.sla_sec}
+    asks = tuple(Intent(channel="slack", kind="dm", body={"person": p, "why": "asked"}) for p in asked)
+    return begin(record, kind, actor="policy", now=now, detail=detail, intents=(CARD, *asks))
+
+
+def callback(record: ActionRecord, status: Status) -> tuple[Intent, ...]:
+    """The webhook that tells a terminal state, where the agent named an address for it."""
+    if record.proposal.callback_url is None:
+        return ()
+    return (Intent(channel="webhook", kind="event", body={"event": status.value}),)
+
+
+def _record(
+    action_id: str, agent: Agent, proposal: Proposal, sha256: str, verdict: Verdict, now: datetime
+) -> ActionRecord:
+    status, _ = _FIRST_MOVE[verdict.decision]
+    pending = status is Status.PENDING
+    first = Version(
+        number=1,
+        payload=proposal.payload,
+        payload_sha256=sha256,
+        policy_digest=verdict.policy_digest,
+        rule=verdict.rule,
+        created_at=now,
+    )
+    return ActionRecord(
+        id=action_id,
+        agent=agent,
+        proposal=proposal,
+        verdict=verdict,
+        status=status,
+        created_at=now,
+        versions=(first,),
+        plan=verdict.plan,
+        decided_at=None if pending else now,
+        decided_by=None if pending else "policy",
+    )

@@ -1,0 +1,154 @@
+"""What a deadline does when it comes: call the next people, breach, hold, expire. It never approves high risk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from gate.domain.action import Json
+from gate.domain.escalation import called_by, next_deadline, on_timeout
+from gate.domain.people import APPROVERS, Directory
+from gate.domain.refusal import Refused
+from gate.domain.request import ActionRecord, Deadline, DeadlineKind, Status
+from gate.domain.submission import callback
+from gate.domain.transitions import CARD, Change, Intent, move
+from gate.domain.verdict import ApprovalPlan, OnTimeout
+
+
+def fire(
+    record: ActionRecord, *, seq: int, now: datetime, directory: Directory, repage_sec: int
+) -> Change | Refused:
+    """Act on the armed deadline `seq`. Refused where it is no longer the armed one (INV-27) or not due yet
+    (INV-31); how late it was is on the record (INV-26)."""
+    deadline = record.deadline
+    if record.status.terminal or deadline is None:
+        return Refused(code="not_pending", sentence="The request is decided; the timer does nothing.")
+    if deadline.seq != seq:
+        return Refused(code="not_due", sentence="Another deadline is armed by now.")
+    if now < deadline.due_at:
+        return Refused(code="not_due", sentence="The deadline has not come yet.")
+    if deadline.kind is DeadlineKind.STEP:
+        return _step(record, deadline, now, directory, repage_sec)
+    if deadline.kind is DeadlineKind.SLA:
+        return _sla(record, deadline, now, directory, repage_sec)
+    if deadline.kind is DeadlineKind.REPAGE:
+        return _repage(record, deadline, now, directory, repage_sec)
+    return _expire(record, deadline, now)
+
+
+def _step(
+    record: ActionRecord, deadline: Deadline, now: datetime, directory: Directory, repage_sec: int
+) -> Change:
+    step = (record.plan or ApprovalPlan()).ladder[deadline.step]
+    called = called_by(step.to, record, directory, now)
+    detail = {"step": deadline.step + 1, "to": list(step.to), "called": list(called)}
+    if not called:
+        detail["nobody_reached"] = True
+    return _calling(record, "approval.escalated", called, deadline, now, repage_sec, detail)
+
+
+def _sla(
+    record: ActionRecord, deadline: Deadline, now: datetime, directory: Directory, repage_sec: int
+) -> Change:
+    plan = record.plan or ApprovalPlan()
+    what = on_timeout(plan, record.verdict.effective.risk)
+    if what is OnTimeout.DENY:
+        return _expire(record, deadline, now)
+    if what is OnTimeout.ALLOW:
+        return move(
+            record,
+            "approval.timeout_allowed",
+            actor="timer",
+            now=now,
+            detail=_late(deadline, now) | {"rule": record.verdict.rule},
+            intents=(
+                CARD,
+                _thread("approval.timeout_allowed", deadline, now),
+                *callback(record, Status.APPROVED),
+            ),
+            breached=True,
+            decided_by="timer",
+            decision_note="Low risk, released because nobody objected in time",
+        )
+    breached = replace(record, breached=True, held=what is OnTimeout.HOLD)
+    if what is OnTimeout.HOLD:
+        called = record.asked
+    else:
+        called = called_by((f"group:{APPROVERS}",), record, directory, now)
+    detail: dict[str, Json] = {"on_timeout": what.value, "called": list(called)}
+    return _calling(breached, "approval.sla_breach", called, deadline, now, repage_sec, detail)
+
+
+def _repage(
+    record: ActionRecord, deadline: Deadline, now: datetime, directory: Directory, repage_sec: int
+) -> Change:
+    """Held requests call everyone asked so far, whoever of them is still there, and the approvers."""
+    called = called_by((*record.asked, f"group:{APPROVERS}"), record, directory, now)
+    return _calling(record, "approval.repaged", called, deadline, now, repage_sec, {"called": list(called)})
+
+
+def _calling(
+    record: ActionRecord,
+    kind: str,
+    called: tuple[str, ...],
+    deadline: Deadline,
+    now: datetime,
+    repage_sec: int,
+    detail: dict[str, Json],
+) -> Change:
+    """A transition that tells people and arms what comes next; whoever is called may decide from now on."""
+    steps = record.escalation_step + (1 if kind == "approval.escalated" else 0)
+    asked = tuple(dict.fromkeys((*record.asked, *called)))
+    allowed = tuple(dict.fromkeys((*record.called, *(c for c in called if c not in record.asked))))
+    after = replace(record, escalation_step=steps, asked=asked, called=allowed)
+    dms = tuple(Intent(channel="slack", kind="dm", body={"person": p, "why": "escalated"}) for p in called)
+    return move(
+        record,
+        kind,
+        actor="timer",
+        now=now,
+        detail=_late(deadline, now) | detail,
+        intents=(CARD, _thread(kind, deadline, now, mention=list(called), step=steps), *dms),
+        escalation_step=steps,
+        asked=asked,
+        called=allowed,
+        breached=after.breached,
+        held=after.held,
+        deadline=next_deadline(after, now=now, repage_sec=repage_sec),
+    )
+
+
+def _expire(record: ActionRecord, deadline: Deadline, now: datetime) -> Change:
+    return move(
+        record,
+        "approval.expired",
+        actor="timer",
+        now=now,
+        detail=_late(deadline, now),
+        intents=(CARD, _thread("approval.expired", deadline, now), *callback(record, Status.EXPIRED)),
+        breached=True,
+        decided_by="timer",
+        decision_note="Nobody decided in time",
+    )
+
+
+def _late(deadline: Deadline, now: datetime) -> dict[str, Json]:
+    return {
+        "deadline": deadline.kind.value,
+        "seq": deadline.seq,
+        "late_ms": int((now - deadline.due_at).total_seconds() * 1000),
+    }
+
+
+def _thread(event: str, deadline: Deadline, now: datetime, **body: Json) -> Intent:
+    return Intent(
+        channel="slack",
+        kind="thread",
+        body={
+            "event": event,
+            "at": int(now.timestamp() * 1_000_000),
+            "person": None,
+            "seq": deadline.seq,
+            **body,
+        },
+    )

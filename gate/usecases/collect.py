@@ -1,0 +1,82 @@
+"""The proposing agent collects its grant: the live one again, or a fresh one while the approval is valid."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gate.domain.action import Agent
+from gate.domain.refusal import Refused
+from gate.domain.release import collectable, issue, lapse, minting
+from gate.domain.request import ActionRecord, Grant, GrantState
+from gate.domain.transitions import Change
+from gate.usecases.commands import Done
+from gate.usecases.ports import Deps, Transaction
+from gate.usecases.transact import ATTEMPTS, UNKNOWN, Outrun, announce, commit
+
+
+async def mint(deps: Deps, tx: Transaction, record: ActionRecord, now: datetime) -> tuple[Grant, Change]:
+    """Sign a grant for the released version and store it in the open transaction (INV-23)."""
+    plan = minting(record, jti=deps.ids.new("grt"), issuer=deps.limits.issuer, now=now)
+    grant = Grant(
+        jti=plan.jti,
+        action=record.id,
+        version=record.version.number,
+        payload_sha256=record.version.payload_sha256,
+        audience=plan.audience,
+        issued_at=plan.issued_at,
+        expires_at=plan.expires_at,
+        token=deps.signer.sign(plan.claims),
+    )
+    await tx.grants.add(grant)
+    return grant, issue(record, grant, now=now)
+
+
+async def collect(deps: Deps, agent: Agent, action_id: str) -> Done | Refused:
+    """The record with its live grant. Refused where there is none to be had: `unknown_action` (also for other
+    agents' actions), `not_approved`, `grant_redeemed`, `grant_revoked`, `grant_expired`.
+
+    Two collectors at once get the same grant: the second finds what the first stored (INV-18).
+    """
+    now = deps.clock.now()
+    async with deps.store.reading() as tx:
+        record = await tx.actions.get(action_id)
+        if record is None or record.agent.id != agent.id:
+            return UNKNOWN
+        refused = collectable(record, now)
+        if refused is not None:
+            return refused
+        grant = await tx.grants.latest(action_id, record.version.number)
+        if grant is not None and grant.state is GrantState.ISSUED and now < grant.expires_at:
+            return Done(record=record, grant=grant, replayed=True)
+    for _ in range(ATTEMPTS):
+        try:
+            async with deps.store.writing() as tx:
+                found = await _fresh(deps, tx, agent, action_id)
+        except Outrun:
+            continue
+        if isinstance(found, Done) and not found.replayed:
+            announce(deps, action_id, [])
+        return found
+    return Refused(code="conflict", sentence="Too much is happening to this action at once; try again.")
+
+
+async def _fresh(deps: Deps, tx: Transaction, agent: Agent, action_id: str) -> Done | Refused:
+    now = deps.clock.now()
+    before = await tx.actions.get(action_id)
+    if before is None or before.agent.id != agent.id:
+        return UNKNOWN
+    refused = collectable(before, now)
+    if refused is not None:
+        return refused
+    changes: list[Change] = []
+    record = before
+    last = await tx.grants.latest(action_id, before.version.number)
+    if last is not None and last.state is GrantState.ISSUED:
+        if now < last.expires_at:
+            return Done(record=before, grant=last, replayed=True)
+        await tx.grants.move(last.jti, to=GrantState.EXPIRED, at=now)
+        changes.append(lapse(record, last, now=now))
+        record = changes[-1].record
+    grant, issued = await mint(deps, tx, record, now)
+    await commit(deps, tx, before, [*changes, issued])
+    return Done(record=issued.record, grant=grant)

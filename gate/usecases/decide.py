@@ -1,0 +1,84 @@
+"""A person votes on the version they saw; deadline and policy are looked at again inside the same transaction."""
+
+from __future__ import annotations
+
+from gate.domain.refusal import Refused
+from gate.domain.request import ActionRecord, Choice
+from gate.domain.review import already, approve, reject
+from gate.domain.timeouts import fire
+from gate.domain.transitions import Change
+from gate.usecases.commands import CastVote, Done
+from gate.usecases.judging import judge_payload
+from gate.usecases.ports import Deps, Transaction
+from gate.usecases.transact import on_action
+
+
+def overdue(deps: Deps, record: ActionRecord) -> list[Change]:
+    """The deadlines that have come but not been fired yet, in order: they count before anybody's word (INV-28).
+
+    A request that nobody decided in time must not be approved because the ticker was late.
+    """
+    changes: list[Change] = []
+    now = deps.clock.now()
+    while (due := record.deadline) is not None and due.due_at <= now:
+        fired = fire(
+            record,
+            seq=due.seq,
+            now=now,
+            directory=deps.rules.current.directory,
+            repage_sec=deps.limits.repage_sec,
+        )
+        if isinstance(fired, Refused):
+            break
+        changes.append(fired)
+        record = fired.record
+    return changes
+
+
+async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
+    """The record after the vote, or why it does not count. Exactly one of two racing votes decides (INV-03);
+    eligibility is checked on the directory in force (INV-13), policy on the set in force (INV-14)."""
+    late: Refused | None = None
+
+    async def vote(tx: Transaction, before: ActionRecord) -> list[Change] | Refused:
+        nonlocal late
+        late = None
+        rules = deps.rules.current
+        now = deps.clock.now()
+        fired = overdue(deps, before)
+        record = fired[-1].record if fired else before
+        if cmd.choice is Choice.REJECT:
+            result = reject(
+                record,
+                person=cmd.person,
+                version=cmd.version,
+                category=cmd.category or "other",
+                comment=cmd.comment,
+                directory=rules.directory,
+                now=now,
+            )
+        else:
+            again = None
+            if not record.status.terminal and rules.policy.digest != record.version.policy_digest:
+                again = await judge_payload(tx, rules, record, record.version.payload, now)
+            result = approve(
+                record,
+                person=cmd.person,
+                version=cmd.version,
+                comment=cmd.comment,
+                directory=rules.directory,
+                now=now,
+                judged_again=again,
+            )
+        if isinstance(result, Refused):
+            if not fired:
+                return result
+            # The overdue transitions are due whatever becomes of this vote.
+            late = result if not record.status.terminal else already(record, rules.directory)
+            return fired
+        return [*fired, result]
+
+    done = await on_action(deps, cmd.action_id, vote)
+    if late is not None and isinstance(done, Done):
+        return late
+    return done

@@ -1,0 +1,95 @@
+"""A person changes the payload: it is held to schema and policy again, and becomes a version without votes."""
+
+from __future__ import annotations
+
+from gate.contract.canonical import payload_sha256
+from gate.domain.refusal import FieldProblem, Refused
+from gate.domain.request import ActionRecord
+from gate.domain.review import approve
+from gate.domain.review import edit as edited
+from gate.domain.transitions import Change
+from gate.domain.verdict import ApprovalPlan, Decision
+from gate.policy.constraints import check
+from gate.policy.edits import check_edit
+from gate.usecases.commands import Done, EditPayload
+from gate.usecases.decide import overdue
+from gate.usecases.judging import judge_payload
+from gate.usecases.ports import Deps, Transaction
+from gate.usecases.transact import on_action
+
+MAX_PAYLOAD_BYTES = 256 * 1024
+"""An edit may not grow a payload past what an agent may propose."""
+
+
+async def edit(deps: Deps, cmd: EditPayload) -> Done | Refused:
+    """The record with the new version, and with the editor's vote for it where asked for. `Refused.problems`
+    point at the payload's fields that the schema, the editable paths or the policy do not accept (INV-10)."""
+    late: Refused | None = None
+
+    async def change(tx: Transaction, before: ActionRecord) -> list[Change] | Refused:
+        nonlocal late
+        late = None
+        rules = deps.rules.current
+        now = deps.clock.now()
+        fired = overdue(deps, before)
+        record = fired[-1].record if fired else before
+        result = await _edited(deps, tx, record, cmd)
+        if isinstance(result, Refused):
+            late = result if fired else None
+            return fired or result
+        changes = [*fired, result]
+        if cmd.approve:
+            voted = approve(
+                result.record,
+                person=cmd.person,
+                version=result.record.version.number,
+                comment=cmd.comment,
+                directory=rules.directory,
+                now=now,
+            )
+            if isinstance(voted, Refused):
+                return voted
+            changes.append(voted)
+        return changes
+
+    done = await on_action(deps, cmd.action_id, change)
+    return late if late is not None and isinstance(done, Done) else done
+
+
+async def _edited(deps: Deps, tx: Transaction, record: ActionRecord, cmd: EditPayload) -> Change | Refused:
+    rules = deps.rules.current
+    now = deps.clock.now()
+    plan = record.plan or ApprovalPlan()
+    problems = (
+        ()
+        if record.status.terminal
+        else check_edit(plan, record.proposal.payload_schema, record.version.payload, cmd.payload)
+    )
+    verdict = await judge_payload(tx, rules, record, cmd.payload, now)
+    result = edited(
+        record,
+        person=cmd.person,
+        version=cmd.version,
+        payload=cmd.payload,
+        payload_sha256=payload_sha256(cmd.payload),
+        verdict=verdict,
+        comment=cmd.comment,
+        directory=rules.directory,
+        now=now,
+    )
+    if isinstance(result, Refused) and result.code != "edit_refused":
+        return result
+    if problems:
+        return Refused(
+            code="edit_refused",
+            sentence="Some values cannot be accepted.",
+            problems=tuple(FieldProblem(pointer=p.pointer, code=p.code, detail=p.sentence) for p in problems),
+        )
+    if isinstance(result, Refused) and verdict.decision is Decision.DENY:
+        broken = check(verdict.constraints, cmd.payload)
+        return Refused(
+            code=result.code,
+            sentence=result.sentence,
+            problems=tuple(FieldProblem(pointer=v.pointer, code=v.code, detail=v.sentence) for v in broken),
+        )
+    return result

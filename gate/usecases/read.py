@@ -1,0 +1,59 @@
+"""What agents and reports read; a key sees its own actions, and all of them only where its scope says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from gate.domain.action import Agent
+from gate.domain.request import ActionRecord
+from gate.usecases.ports import ActionFilter, Deps, Page
+
+SEES_ALL = frozenset({"read", "execute", "admin"})
+
+
+async def get(deps: Deps, agent: Agent, action_id: str) -> ActionRecord | None:
+    """The action, or None: also where it belongs to another agent and this key may not see those."""
+    async with deps.store.reading() as tx:
+        record = await tx.actions.get(action_id)
+    if record is None or (record.agent.id != agent.id and not agent.scopes & SEES_ALL):
+        return None
+    return record
+
+
+async def page(
+    deps: Deps, agent: Agent, which: ActionFilter, *, cursor: str | None, limit: int
+) -> Page[ActionRecord]:
+    """Actions newest first; narrowed to the agent's own where its key may not see others'."""
+    if not agent.scopes & SEES_ALL:
+        which = replace(which, agent_id=agent.id)
+    async with deps.store.reading() as tx:
+        return await tx.actions.page(which, cursor=cursor, limit=limit)
+
+
+async def wait_decided(deps: Deps, action_id: str, timeout: float) -> ActionRecord | None:
+    """The action as soon as it is no longer pending, at the latest after `timeout` seconds; None: no such action."""
+    return await _wait(deps, action_id, timeout, lambda record: record.status.terminal)
+
+
+async def wait_revision(deps: Deps, action_id: str, after: int, timeout: float) -> ActionRecord | None:
+    """The action as soon as its revision is past `after`; None after `timeout` seconds without news."""
+    record = await _wait(deps, action_id, timeout, lambda record: record.revision > after)
+    return record if record is not None and record.revision > after else None
+
+
+async def _wait(
+    deps: Deps, action_id: str, timeout: float, enough: Callable[[ActionRecord], bool]
+) -> ActionRecord | None:
+    """Subscribed before the first look, so that no change between look and wait is missed."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout
+    async with deps.wakeups.subscription(action_id) as waiter:
+        while True:
+            async with deps.store.reading() as tx:
+                record = await tx.actions.get(action_id)
+            left = end - loop.time()
+            if record is None or enough(record) or left <= 0:
+                return record
+            await waiter.wait(left)

@@ -1,0 +1,45 @@
+"""An executor redeems a grant right before it acts: once, for its audience, for exactly the approved payload."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gate.domain.refusal import Refused
+from gate.domain.release import redeem as redeemed
+from gate.domain.request import GrantState
+from gate.usecases.commands import Done, RedeemGrant
+from gate.usecases.ports import Deps
+from gate.usecases.transact import ATTEMPTS, Outrun, announce, commit
+
+INVALID = Refused(code="invalid_grant", sentence="This is no grant of this gate.")
+
+
+async def redeem(deps: Deps, cmd: RedeemGrant) -> Done | Refused:
+    """The record and the grant as redeemed. Two redeemers at once: the guarded revision lets one through, the
+    other is told `grant_redeemed` (INV-19)."""
+    claims = deps.signer.verify(cmd.token)
+    jti = claims.get("jti") if claims is not None else None
+    if not isinstance(jti, str):
+        return INVALID
+    for _ in range(ATTEMPTS):
+        try:
+            async with deps.store.writing() as tx:
+                now = deps.clock.now()
+                grant = await tx.grants.get(jti)
+                record = await tx.actions.get(grant.action) if grant is not None else None
+                if grant is None or record is None:
+                    return INVALID
+                change = redeemed(
+                    record, grant, executor=cmd.executor, payload_sha256=cmd.payload_sha256, now=now
+                )
+                if isinstance(change, Refused):
+                    return change
+                if not await tx.grants.move(jti, to=GrantState.REDEEMED, at=now, by=cmd.executor.id):
+                    raise Outrun
+                await commit(deps, tx, record, [change])
+        except Outrun:
+            continue
+        announce(deps, change.record.id, [change])
+        used = replace(grant, state=GrantState.REDEEMED, redeemed_at=now, redeemed_by=cmd.executor.id)
+        return Done(record=change.record, grant=used)
+    return Refused(code="conflict", sentence="Too much is happening to this grant at once; try again.")

@@ -1,0 +1,231 @@
+"""Make the read model of one action from its record; pure, so that every card can be tested without a store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from gate.domain.action import Json
+from gate.domain.eligibility import counting, slots
+from gate.domain.people import Directory
+from gate.domain.request import REJECT_CATEGORIES, ActionRecord, Grant, Status
+from gate.domain.verdict import ApprovalPlan
+from gate.policy.edits import ABSENT, Change, diff
+from gate.usecases.ports import LikeIt
+from gate.usecases.views import (
+    ActionView,
+    ChangeView,
+    DecisionView,
+    EditView,
+    EvidenceView,
+    ExecutionView,
+    HistoryView,
+    PersonRef,
+    SlotView,
+    VoteView,
+)
+
+CLAIMABLE = (
+    "risk",
+    "risk_tags",
+    "confidence",
+    "anomaly_score",
+    "amount_usd",
+    "affected_users",
+    "retry_count",
+)
+
+
+def person_ref(person_id: str, directory: Directory, slack_ids: Mapping[str, str]) -> PersonRef:
+    """A person as shown; people who left the directory keep their id for a name."""
+    person = directory.people.get(person_id)
+    if person is None:
+        return PersonRef(id=person_id, name=person_id, slack=slack_ids.get(person_id))
+    return PersonRef(id=person.id, name=person.name, slack=slack_ids.get(person.id) or person.slack)
+
+
+def action_view(
+    record: ActionRecord,
+    *,
+    directory: Directory,
+    slack_ids: Mapping[str, str],
+    like_it: LikeIt,
+    redeemed: Grant | None,
+    now: datetime,
+) -> ActionView:
+    """Everything about `record` that is shown; `slack_ids` are pinned Slack user ids by person id."""
+
+    def ref(person_id: str) -> PersonRef:
+        return person_ref(person_id, directory, slack_ids)
+
+    proposal, verdict, version = record.proposal, record.verdict, record.version
+    context, effective = proposal.context, verdict.effective
+    plan = record.plan or ApprovalPlan()
+    counted = counting(record, directory) if record.status is Status.PENDING else _voters(record)
+    owner = directory.find(record.agent.owner)
+    return ActionView(
+        action_id=record.id,
+        now=now,
+        status=record.status,
+        held=record.held,
+        version=version.number,
+        summary=proposal.summary,
+        topic=proposal.topic,
+        tool=proposal.tool,
+        environment=proposal.environment,
+        labels=proposal.labels,
+        agent_name=record.agent.name,
+        agent_team=record.agent.team,
+        owner=ref(owner.id if owner else record.agent.owner),
+        workflow=context.workflow,
+        workflow_step=context.step,
+        run_id=context.run_id,
+        trigger_of_run=context.trigger,
+        original_request=context.original_request,
+        model=" ".join(p for p in (context.model_name, context.model_version) if p) or None,
+        prompt_version=context.prompt_version,
+        sources=context.sources,
+        upstream=context.upstream,
+        policy_flags=context.policy_flags,
+        created_at=record.created_at,
+        sla_at=record.sla_at,
+        risk=effective.risk,
+        risk_tags=tuple(sorted(effective.risk_tags)),
+        rule=verdict.rule,
+        reason=verdict.reason,
+        trigger=verdict.trigger,
+        policy_version=verdict.policy_version,
+        policy_digest=version.policy_digest,
+        payload=version.payload,
+        payload_sha256=version.payload_sha256,
+        payload_bytes=len(json.dumps(version.payload, ensure_ascii=False).encode()),
+        payload_schema=proposal.payload_schema,
+        proposed_payload=record.proposed.payload,
+        changes=_changes(record.proposed.payload, version.payload) if record.edited else (),
+        edits=tuple(
+            EditView(
+                version=after.number,
+                editor=ref(after.editor or ""),
+                at=after.created_at,
+                comment=after.comment,
+                changes=_changes(before.payload, after.payload),
+            )
+            for before, after in zip(record.versions, record.versions[1:], strict=False)
+        ),
+        evidence=(
+            *(
+                EvidenceView(label=e.label, value=e.value, tone=e.tone, url=e.url, by_gate=True)
+                for e in plan.evidence
+            ),
+            *(
+                EvidenceView(label=e.label, value=e.value, tone=e.tone, url=e.url, by_gate=False)
+                for e in proposal.evidence
+            ),
+        ),
+        rationale=proposal.rationale,
+        confidence=effective.confidence,
+        amount_usd=effective.amount_usd,
+        affected_users=effective.affected_users,
+        anomaly_score=effective.anomaly_score,
+        retry_count=effective.retry_count,
+        claimed=frozenset(CLAIMABLE) - effective.verified,
+        history=HistoryView(
+            first_time=effective.first_time,
+            total=like_it.total,
+            allowed=like_it.allowed,
+            approved=like_it.approved,
+            rejected=like_it.rejected,
+            amount_low=like_it.amount_low,
+            amount_high=like_it.amount_high,
+        ),
+        constraints=verdict.constraints,
+        remediations=verdict.remediations,
+        quorum=max(plan.quorum, len(plan.distinct_groups)),
+        groups=plan.groups or plan.distinct_groups,
+        slots=tuple(
+            SlotView(group=group, filled_by=ref(holder) if holder else None)
+            for group, holder in slots(plan, counted, directory).items()
+        ),
+        votes=tuple(
+            VoteView(
+                person=ref(vote.person),
+                choice=vote.choice,
+                version=vote.version,
+                at=vote.at,
+                comment=vote.comment,
+                current=vote.version == version.number and (vote.person in counted or record.status.terminal),
+            )
+            for vote in record.votes
+        ),
+        asked=tuple(ref(p) for p in record.asked),
+        allow=plan.allow,
+        editable_paths=plan.editable.paths,
+        editable_schema=plan.editable.schema,
+        escalation_step=record.escalation_step,
+        decision=_decision(record, ref),
+        execution=_execution(record, redeemed),
+    )
+
+
+def _voters(record: ActionRecord) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(v.person for v in record.votes if v.version == record.version.number))
+
+
+def _changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[ChangeView, ...]:
+    return tuple(_change(c) for c in diff(old, new))
+
+
+_WORDS = {
+    Status.ALLOWED: "Released by policy",
+    Status.DENIED: "Refused by policy",
+    Status.THROTTLED: "Refused by policy for now",
+    Status.APPROVED: "Approved",
+    Status.REJECTED: "Rejected",
+    Status.EXPIRED: "Expired: nobody decided in time",
+    Status.CANCELLED: "Taken back by the agent",
+}
+
+
+def _change(change: Change) -> ChangeView:
+    return ChangeView(
+        pointer=change.pointer,
+        old=None if change.old is ABSENT else change.old,
+        new=None if change.new is ABSENT else change.new,
+        absent_old=change.old is ABSENT,
+        absent_new=change.new is ABSENT,
+    )
+
+
+def _decision(record: ActionRecord, ref: Callable[[str], PersonRef]) -> DecisionView | None:
+    if not record.status.terminal:
+        return None
+    by_person = record.status in (Status.APPROVED, Status.REJECTED) and record.decided_by != "timer"
+    rejection = record.rejection
+    words = _WORDS[record.status]
+    if record.status is Status.APPROVED and not by_person:
+        words = "Released: low risk, and nobody objected in time"
+    if record.grants_revoked:
+        words += ", then taken back by an operator"
+    return DecisionView(
+        status=record.status,
+        at=record.decided_at or record.created_at,
+        by=ref(record.decided_by) if by_person and record.decided_by else None,
+        words=words,
+        category=REJECT_CATEGORIES.get(rejection.category) if rejection else None,
+        comment=(rejection.comment or None) if rejection else record.decision_note,
+    )
+
+
+def _execution(record: ActionRecord, redeemed: Grant | None) -> ExecutionView | None:
+    outcome = record.outcome
+    if redeemed is None and outcome is None:
+        return None
+    return ExecutionView(
+        redeemed_at=redeemed.redeemed_at if redeemed else None,
+        result=outcome.result if outcome else None,
+        detail=outcome.detail if outcome else None,
+        at=outcome.at if outcome else None,
+        defect=outcome.defect if outcome else False,
+        incident=outcome.incident if outcome else False,
+    )
