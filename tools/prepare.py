@@ -4,10 +4,12 @@ Runs on the machine's own Python before anything is installed, so it uses the st
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -69,9 +71,11 @@ def _pip(python: Path, *arguments: str) -> None:
 
 
 def _digest(profile: str) -> str:
-    """Changes when the lock, the project's metadata or the Python under the environment changes."""
-    digest = hashlib.sha256()
-    for path in (LOCKS[profile], ROOT / "pyproject.toml", VENV / "pyvenv.cfg"):
+    """Changes when the lock, what is installed of the project, or the Python under it changes."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    installed = [project["build-system"], project["project"], project["tool"]["setuptools"]]
+    digest = hashlib.sha256(json.dumps(installed, sort_keys=True).encode())
+    for path in (LOCKS[profile], VENV / "pyvenv.cfg"):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
