@@ -31,7 +31,7 @@ def main(profile: str) -> None:
         return
     lock = LOCKS[profile]
     count = sum("==" in line for line in lock.read_text(encoding="utf-8").splitlines())
-    _say(f"installing {count} pinned packages from {lock.name} (a minute or two, the first time only)")
+    _say(f"installing from {lock.name}, pinned: {count} (a minute or two, the first time only)")
     _pip(python, "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(lock))
     if profile != "lock":
         # Built with the setuptools just installed from the lock: nothing is fetched for it.
