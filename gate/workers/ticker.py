@@ -1,0 +1,220 @@
+"""Acts on deadlines that have come, through the same use-case as everyone; what a deadline does is decided there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from apscheduler.job import Job
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from gate.domain.refusal import Refused
+from gate.metrics import Metrics
+from gate.usecases import deadline
+from gate.usecases.commands import Done, FireDeadline
+from gate.usecases.ports import DEADLINES, Deps, Due, StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+Fire = Callable[[Deps, FireDeadline], Awaitable[Done | Refused]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """How the ticker works, in seconds and counts.
+
+    It looks at least every `heartbeat_sec`, and within `shortest_sec` of the next deadline's time
+    (`troubled_sec` while there are deadlines that cannot be acted on). Up to `at_once` actions are worked on
+    side by side, `batch` read at a time. An action that cannot be acted on is tried again after `retry_sec`,
+    doubling up to `longest_retry_sec`.
+    """
+
+    heartbeat_sec: float = 1.0
+    shortest_sec: float = 0.005
+    troubled_sec: float = 0.1
+    at_once: int = 8
+    batch: int = 64
+    retry_sec: float = 1.0
+    longest_retry_sec: float = 60.0
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """A deadline that could not be acted on, and when to try it again."""
+
+    seq: int
+    again_at: datetime
+    wait_sec: float
+
+
+class Ticker:
+    """Fires deadlines when they are due, each once, the late ones on return.
+
+    Deadlines live in the store and are judged by the gate's clock; APScheduler only decides when to look,
+    with one job that never overlaps itself and coalesces what it missed. Looking costs one indexed read, so
+    the work is in proportion to what is due.
+    """
+
+    def __init__(
+        self, deps: Deps, metrics: Metrics, *, pace: Pace | None = None, fire: Fire = deadline.fire
+    ) -> None:
+        self._deps = deps
+        self._metrics = metrics
+        self._pace = pace or Pace()
+        self._fire = fire
+        self._troubles: dict[str, _Trouble] = {}
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._job: Job | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._looking = asyncio.Lock()
+        self._looked_at = 0.0
+        self._store_was_gone = False
+
+    async def start(self) -> None:
+        """Look at once, and go on looking until `stop`."""
+        self._looked_at = asyncio.get_running_loop().time()
+        self._scheduler.start()
+        self._job = self._scheduler.add_job(
+            self._look,
+            IntervalTrigger(seconds=self._pace.heartbeat_sec, timezone=UTC),  # pyright: ignore[reportArgumentType] - fractions work
+            next_run_time=datetime.now(UTC),
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+        )
+        self._watch = asyncio.create_task(self._watch_for_changes(), name="ticker watch")
+
+    async def stop(self) -> None:
+        """Finish what was begun and look no more."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+            self._watch = None
+        if self._scheduler.running:
+            if self._job is not None:
+                self._job.remove()
+            async with self._looking:
+                self._scheduler.shutdown(wait=False)
+            await asyncio.sleep(0)  # APScheduler shuts down in the loop's next turn
+        self._job = None
+
+    async def tick(self) -> int:
+        """Act on everything that is due now, the earliest first; how many deadlines did their work.
+
+        One that fails is left for later and stops no other (its neighbours are read past it).
+        Raises StoreUnavailable where the store cannot be read.
+        """
+        done: set[tuple[str, int]] = set()
+        room = asyncio.Semaphore(self._pace.at_once)
+        while due := await self._due(self._deps.clock.now()):
+            again = [each for each in due if (each.action_id, each.seq) in done]
+            for each in again:  # it did its work and is still there: never spin on it
+                self._postpone(each)
+            fresh = [each for each in due if each not in again]
+            results = await asyncio.gather(*(self._fire_one(each, room) for each in fresh))
+            done.update((each.action_id, each.seq) for each, ok in zip(fresh, results, strict=True) if ok)
+        return len(done)
+
+    async def _due(self, now: datetime) -> list[Due]:
+        limit = self._pace.batch + len(self._troubles)
+        async with self._deps.store.reading() as tx:
+            found = await tx.deadlines.due(now, limit=limit)
+        known = {each.action_id: each.seq for each in found}
+        if len(found) < limit:  # whatever is not due any more is no trouble any more
+            self._troubles = {a: t for a, t in self._troubles.items() if known.get(a) == t.seq}
+        return [each for each in found if not self._is_waiting(each, now)][: self._pace.batch]
+
+    def _is_waiting(self, due: Due, now: datetime) -> bool:
+        trouble = self._troubles.get(due.action_id)
+        return trouble is not None and trouble.seq == due.seq and trouble.again_at > now
+
+    async def _fire_one(self, due: Due, room: asyncio.Semaphore) -> bool:
+        async with room:
+            try:
+                result = await self._fire(self._deps, FireDeadline(action_id=due.action_id, seq=due.seq))
+            except Exception as error:
+                self._postpone(due)
+                self._metrics.deadlines.labels(result="failed").inc()
+                log.error("deadline.failed", action=due.action_id, seq=due.seq, error=type(error).__name__)
+                return False
+        if isinstance(result, Refused):
+            # Normally somebody else was quicker and the row is gone; should it come up again, it waits.
+            self._postpone(due)
+            self._metrics.deadlines.labels(result="refused").inc()
+            log.info("deadline.refused", action=due.action_id, seq=due.seq, code=result.code)
+            return False
+        self._troubles.pop(due.action_id, None)
+        late = max((self._deps.clock.now() - due.due_at).total_seconds(), 0.0)
+        self._metrics.deadlines.labels(result="done").inc()
+        self._metrics.deadline_lateness.observe(late)
+        log.info("deadline.fired", action=due.action_id, seq=due.seq, late_sec=round(late, 3))
+        return True
+
+    def _postpone(self, due: Due) -> None:
+        before = self._troubles.get(due.action_id)
+        wait = self._pace.retry_sec
+        if before is not None and before.seq == due.seq:
+            wait = min(before.wait_sec * 2, self._pace.longest_retry_sec)
+        again_at = self._deps.clock.now() + timedelta(seconds=wait)
+        self._troubles[due.action_id] = _Trouble(due.seq, again_at, wait)
+
+    async def _look(self) -> None:
+        """The job: act on what is due, then aim at the next deadline."""
+        async with self._looking:
+            try:
+                await self.tick()
+                await self._aim()
+            except StoreUnavailable:
+                if not self._store_was_gone:
+                    log.warning("ticker.store_unavailable")
+                self._store_was_gone = True
+            except Exception as error:
+                log.error("ticker.failed", error=type(error).__name__)
+            else:
+                if self._store_was_gone:
+                    log.info("ticker.store_returned")
+                self._store_was_gone = False
+            self._looked_at = asyncio.get_running_loop().time()
+
+    async def _aim(self) -> None:
+        """Move the job's next run to the next deadline's time where that comes before the heartbeat.
+
+        A deadline in trouble keeps its past time; aiming at it would spin, so looks are then a little apart.
+        """
+        async with self._deps.store.reading() as tx:
+            next_at = await tx.deadlines.next_at()
+        if next_at is None or self._job is None:
+            return
+        left = (next_at - self._deps.clock.now()).total_seconds()
+        if left < self._pace.heartbeat_sec:
+            self._run_in(max(left, self._pace.troubled_sec if self._troubles else self._pace.shortest_sec))
+
+    def _run_in(self, seconds: float) -> None:
+        if self._job is not None and self._scheduler.running:
+            # The scheduler reads the machine's clock, not the gate's; only the distance is meant.
+            self._job.modify(next_run_time=datetime.now(UTC) + timedelta(seconds=seconds))
+
+    async def _watch_for_changes(self) -> None:
+        """Aim anew when deadlines change; and look at all when the scheduler has not, for example because the
+        machine's clock went back an hour and its next run seems an hour away."""
+        loop = asyncio.get_running_loop()
+        async with self._deps.wakeups.subscription(DEADLINES) as changes:
+            while True:
+                await changes.wait(self._pace.heartbeat_sec)
+                overdue = loop.time() - self._looked_at > 2 * self._pace.heartbeat_sec
+                if overdue and not self._looking.locked():
+                    self._run_in(0)
+                    continue
+                try:
+                    async with self._looking:
+                        await self._aim()
+                except StoreUnavailable:
+                    continue  # the next look says so
+                except Exception as error:
+                    log.error("ticker.failed", error=type(error).__name__)
