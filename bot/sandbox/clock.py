@@ -49,6 +49,7 @@ class ManualClock:
         self._now = start
         self._timers: list[tuple[float, int, _ManualTimer]] = []
         self._order = itertools.count()
+        self._armed = asyncio.Event()
 
     def time(self) -> float:
         return self._now
@@ -56,6 +57,7 @@ class ManualClock:
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         timer = _ManualTimer(callback)
         heapq.heappush(self._timers, (self._now + delay, next(self._order), timer))
+        self._armed.set()
         return timer
 
     def advance(self, seconds: float) -> None:
@@ -67,6 +69,12 @@ class ManualClock:
             if timer.callback is not None:
                 timer.callback()
         self._now = target
+
+    async def wait_armed(self) -> None:
+        """Until somebody waits for this clock."""
+        while not self.armed:
+            self._armed.clear()
+            await self._armed.wait()
 
     @property
     def armed(self) -> int:

@@ -14,6 +14,14 @@ from bot.sandbox.records import Json
 
 RETRY_AFTER = (0.0, 60.0, 300.0)  # seconds before Slack's three retries of an event
 
+_RETRY_REASONS = {
+    "": "",
+    "timeout": "timeout",
+    "http_error": "http_error",
+    "no_connection": "connection_failed",
+    "disconnected": "connection_failed",
+}
+
 
 class Carrier(Protocol):
     """A way to the app: Socket Mode or signed requests."""
@@ -55,7 +63,7 @@ class Courier:
             outcome = await self._attempt("events_api", body, False, retry, why)
             if outcome.received or retry == len(RETRY_AFTER):
                 return
-            why = "timeout" if outcome.reason == "timeout" else "connection_failed"
+            why = _RETRY_REASONS[outcome.reason]
             pause = RETRY_AFTER[retry]
             if outcome.reason in ("no_connection", "disconnected"):
                 pause = max(

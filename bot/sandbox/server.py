@@ -67,6 +67,7 @@ class Sandbox:
         self._deliveries: deque[Json] = deque(maxlen=_DELIVERIES_KEPT)
         self._origin = ""
         self._runner: web.AppRunner | None = None
+        self._application: web.Application | None = None
         app = self.workspace.app
         self.faults = Faults(self._on_faults)
         self._hub = SocketHub(
@@ -106,6 +107,7 @@ class Sandbox:
         """Serve on host and port; port 0 takes a free one."""
         application = web.Application(middlewares=[door.guard], client_max_size=_BODY_LIMIT)
         self._api.add_routes(application.router)
+        self._application = application
         application.router.add_post("/hooks/actions/{team}/{id}", self._desk.serve)
         application.router.add_get("/link/", self._hub.serve)
         Control(self).add_routes(application.router)
@@ -281,6 +283,14 @@ class Sandbox:
     def calls(self, method: str | None = None) -> list[ApiCall]:
         """Web API calls received, oldest first."""
         return [call for call in self._api.calls if method in (None, call.method)]
+
+    def routed_methods(self) -> set[str]:
+        """The Web API methods that have a route of their own."""
+        if self._application is None:
+            return set()
+        paths = {resource.canonical for resource in self._application.router.resources()}
+        names = {path.removeprefix("/api/") for path in paths if path.startswith("/api/")}
+        return {name for name in names if "{" not in name}
 
     def deliveries(self) -> list[Json]:
         """Attempts to reach the app, oldest first."""

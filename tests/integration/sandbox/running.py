@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import aiohttp
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
@@ -35,3 +36,13 @@ async def connected(
         yield handler
     finally:
         await handler.close_async()
+
+
+@asynccontextmanager
+async def raw_socket(sandbox: Sandbox) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    """A bare Socket Mode connection, past its hello, that acknowledges nothing by itself."""
+    opened = await client_of(sandbox).apps_connections_open(app_token=sandbox.workspace.app.app_token)
+    async with aiohttp.ClientSession() as session, session.ws_connect(opened["url"]) as socket:
+        hello = await socket.receive_json()
+        assert hello["type"] == "hello"
+        yield socket

@@ -1,0 +1,194 @@
+"""Knows each trouble on demand as an unmodified client meets it, set from Python and over the wire."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.sandbox import ManualClock, Sandbox
+from tests.integration.sandbox.running import client_of, connected, raw_socket
+
+
+async def test_down_cuts_calls_and_sockets_until_it_is_over(sandbox: Sandbox, client: AsyncWebClient) -> None:
+    async with raw_socket(sandbox) as socket:
+        sandbox.down()
+        assert (await socket.receive()).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+    await sandbox.wait_for(lambda s: s.connections == 0)
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await client.chat_postMessage(channel="C0APPROVALS", text="x")
+    assert sandbox.messages("C0APPROVALS") == []
+    sandbox.clear_faults()
+    assert (await client.auth_test())["ok"]
+
+
+async def test_down_may_also_be_a_503(sandbox: Sandbox, client: AsyncWebClient) -> None:
+    sandbox.down("503")
+    with pytest.raises(SlackApiError) as caught:
+        await client.chat_postMessage(channel="C0APPROVALS", text="x")
+    assert caught.value.response.status_code == 503
+
+
+async def test_slow_holds_answers_back(timed: Sandbox, clock: ManualClock) -> None:
+    timed.slow(2)
+    call = asyncio.create_task(client_of(timed).auth_test())
+    while not clock.armed:
+        await asyncio.sleep(0)
+    assert not call.done()
+    clock.advance(2)
+    assert (await call)["ok"]
+
+
+async def test_a_rate_limit_names_its_method_and_wears_off(sandbox: Sandbox, client: AsyncWebClient) -> None:
+    sandbox.ratelimit("chat.postMessage", retry_after=7, count=2)
+    assert (await client.auth_test())["ok"]
+    for _ in range(2):
+        with pytest.raises(SlackApiError) as caught:
+            await client.chat_postMessage(channel="C0APPROVALS", text="x")
+        assert caught.value.response.headers["Retry-After"] == "7"
+    await client.chat_postMessage(channel="C0APPROVALS", text="x")
+    assert [call.status for call in sandbox.calls("chat.postMessage")] == [429, 429, 200]
+
+
+async def test_a_drop_after_receipt_posts_the_card_but_answers_nothing(
+    sandbox: Sandbox, client: AsyncWebClient
+) -> None:
+    sandbox.drop_after_receipt("chat.postMessage")
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await client.chat_postMessage(channel="C0APPROVALS", text="once")
+    assert [message["text"] for message in sandbox.messages("C0APPROVALS")] == ["once"]
+    assert sandbox.calls("chat.postMessage")[0].dropped
+    assert (await client.chat_postMessage(channel="C0APPROVALS", text="next"))["ok"]
+
+
+async def test_an_error_on_demand_changes_nothing(sandbox: Sandbox, client: AsyncWebClient) -> None:
+    sandbox.error("chat.postMessage", "internal_error")
+    with pytest.raises(SlackApiError) as caught:
+        await client.chat_postMessage(channel="C0APPROVALS", text="x")
+    assert caught.value.response["error"] == "internal_error"
+    assert sandbox.messages("C0APPROVALS") == []
+
+
+@pytest.mark.parametrize("reason", ["warning", "refresh_requested"])
+async def test_a_disconnect_makes_the_unmodified_client_reconnect(
+    sandbox: Sandbox, app: AsyncApp, reason: str
+) -> None:
+    @app.command("/gate")
+    async def gate(ack: Any) -> None:
+        await ack("here")
+
+    async with connected(app, sandbox):
+        opened = len(sandbox.calls("apps.connections.open"))
+        await sandbox.disconnect(reason)
+        await sandbox.wait_for(
+            lambda s: len(s.calls("apps.connections.open")) > opened and s.connections == 1
+        )
+        assert (await sandbox.command("U0ANA", "C0GENERAL", "/gate")).ok
+
+
+async def post(sandbox: Sandbox, path: str, body: Any, **headers: str) -> tuple[int, Any]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(sandbox.url + path, json=body, headers=headers) as response,
+    ):
+        kind = response.content_type
+        return response.status, await (response.json() if kind == "application/json" else response.text())
+
+
+async def test_the_same_troubles_are_set_over_the_wire(sandbox: Sandbox, client: AsyncWebClient) -> None:
+    troubles = [
+        {"set": "slow", "seconds": 0.5},
+        {"set": "ratelimit", "method": "chat.update", "retry_after": 3, "count": 2},
+        {"set": "drop_after_receipt", "method": "chat.postMessage", "count": 1},
+        {"set": "duplicate_delivery", "count": 4},
+        {"set": "error", "method": "views.open", "code": "fatal_error"},
+        {"set": "down", "mode": "503"},
+    ]
+    for trouble in troubles:
+        status, answer = await post(sandbox, "sandbox/faults", trouble)
+        assert (status, answer["ok"]) == (200, True)
+    assert sandbox.faults.doc() == {
+        "down": "503",
+        "slow": 0.5,
+        "ratelimit": [{"method": "chat.update", "retry_after": 3, "count": 2}],
+        "drop_after_receipt": [{"method": "chat.postMessage", "count": 1}],
+        "error": [{"method": "views.open", "code": "fatal_error", "count": 1}],
+        "duplicate_delivery": 4,
+    }
+    assert (await post(sandbox, "sandbox/faults", {"set": "clear"}))[0] == 200
+    assert (await post(sandbox, "sandbox/faults", {"set": "disconnect"}))[0] == 200
+    assert (await post(sandbox, "sandbox/faults", {"set": "earthquake"}))[0] == 400
+    assert (await post(sandbox, "sandbox/faults", {"set": "slow"}))[0] == 400
+    assert (await client.auth_test())["ok"]
+
+
+async def test_people_are_changed_and_act_over_the_wire(sandbox: Sandbox, client: AsyncWebClient) -> None:
+    status, answer = await post(sandbox, "sandbox/users/U0ANA", {"deleted": True, "email": "a@b.example"})
+    assert (status, answer["user"]["deleted"]) == (200, True)
+    assert (await client.users_info(user="U0ANA"))["user"]["deleted"] is True
+    assert (await post(sandbox, "sandbox/users/U0ANA", {"id": "U1"}))[0] == 400
+    assert (await post(sandbox, "sandbox/users/U404", {"name": "x"}))[0] == 404
+    said = await post(
+        sandbox, "sandbox/act", {"act": "say", "user": "U0BO", "channel": "C0GENERAL", "text": "hi"}
+    )
+    assert said[1]["ok"]
+    refused = await post(sandbox, "sandbox/act", {"act": "submit", "user": "U0BO"})
+    assert refused[1]["error"] == "refused"
+    assert (await post(sandbox, "sandbox/act", {"act": "fly"}))[0] == 400
+    assert (await post(sandbox, "sandbox/act", {"act": "say", "user": "U0BO"}))[0] == 400
+
+
+async def test_state_and_calls_can_be_read(sandbox: Sandbox, client: AsyncWebClient) -> None:
+    await client.chat_postMessage(channel="C0APPROVALS", text="x")
+    async with aiohttp.ClientSession() as session:
+        async with session.get(sandbox.url + "sandbox/state") as response:
+            state = await response.json()
+        async with session.get(sandbox.url + "sandbox/calls?method=chat.postMessage") as response:
+            (call,) = (await response.json())["calls"]
+    assert state["messages"][0]["text"] == "x"
+    assert (call["method"], call["ok"], call["args"]["text"]) == ("chat.postMessage", True, "x")
+    assert "token" not in call["args"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({"Host": "evil.example"}, 403, id="rebound name"),
+        pytest.param({"Host": "192.168.1.4"}, 403, id="other address"),
+        pytest.param({"Origin": "https://evil.example"}, 403, id="other origin"),
+        pytest.param({"Origin": "null"}, 403, id="opaque origin"),
+        pytest.param({"Content-Type": "text/plain"}, 415, id="form-like body"),
+    ],
+)
+async def test_other_names_origins_and_body_kinds_are_refused(
+    sandbox: Sandbox, headers: dict[str, str], status: int
+) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            sandbox.url + "sandbox/faults",
+            data=b'{"set":"down"}',
+            headers={"Content-Type": "application/json"} | headers,
+        ) as response,
+    ):
+        assert response.status == status
+    assert sandbox.faults.doc()["down"] is None
+
+
+async def test_the_page_comes_with_a_strict_policy_and_links_lead_into_it(sandbox: Sandbox) -> None:
+    async with aiohttp.ClientSession() as session:
+        async with session.get(sandbox.url) as response:
+            policy = response.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+        async with session.get(
+            sandbox.url + "archives/C0APPROVALS/p1763000000000001", allow_redirects=False
+        ) as response:
+            assert response.headers["Location"] == "/#/c/C0APPROVALS/m/1763000000.000001"
+        async with session.get(sandbox.url + "static/..%2fserver.py") as response:
+            assert response.status == 404
