@@ -236,6 +236,11 @@ class Sandbox:
         """Open Socket Mode connections."""
         return self._hub.count
 
+    @property
+    def connections_opened(self) -> int:
+        """Socket Mode connections ever opened in this run."""
+        return self._hub.opened
+
     def messages(self, channel: str, *, thread_ts: str | None = None) -> list[Json]:
         """Lasting messages of a channel, oldest first, without replies; or the replies of one thread."""
         if thread_ts is not None:

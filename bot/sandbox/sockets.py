@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -57,7 +56,7 @@ class SocketHub:
         self._tickets: set[str] = set()
         self._connections: list[_Connection] = []
         self._turn = 0
-        self._numbers = itertools.count(1)
+        self.opened = 0
         self._envelopes: dict[str, _Envelope] = {}
         self._closers: set[asyncio.Future[bool]] = set()
 
@@ -83,7 +82,8 @@ class SocketHub:
             await socket.send_json(self._disconnect("too_many_websockets"))
             await socket.close()
             return socket
-        connection = _Connection(next(self._numbers), socket, request.transport)
+        self.opened += 1
+        connection = _Connection(self.opened, socket, request.transport)
         self._connections.append(connection)
         try:
             await socket.send_json(self._hello(connection))

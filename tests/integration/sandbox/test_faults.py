@@ -37,8 +37,7 @@ async def test_down_may_also_be_a_503(sandbox: Sandbox, client: AsyncWebClient) 
 async def test_slow_holds_answers_back(timed: Sandbox, clock: ManualClock) -> None:
     timed.slow(2)
     call = asyncio.create_task(client_of(timed).auth_test())
-    while not clock.armed:
-        await asyncio.sleep(0)
+    await clock.wait_armed()
     assert not call.done()
     clock.advance(2)
     assert (await call)["ok"]
@@ -83,11 +82,8 @@ async def test_a_disconnect_makes_the_unmodified_client_reconnect(
         await ack("here")
 
     async with connected(app, sandbox):
-        opened = len(sandbox.calls("apps.connections.open"))
         await sandbox.disconnect(reason)
-        await sandbox.wait_for(
-            lambda s: len(s.calls("apps.connections.open")) > opened and s.connections == 1
-        )
+        await sandbox.wait_for(lambda s: s.connections_opened == 2 and s.connections == 1)
         assert (await sandbox.command("U0ANA", "C0GENERAL", "/gate")).ok
 
 

@@ -204,7 +204,7 @@ async def test_an_update_keeps_blocks_only_without_text(client: AsyncWebClient) 
     posted = await client.chat_postMessage(channel="C0APPROVALS", text="a", blocks=blocks)
     where = {"channel": "C0APPROVALS", "ts": posted["ts"]}
     metadata = {"event_type": "t", "event_payload": {}}
-    kept = await client.chat_update(**where, metadata=metadata)
+    kept = await client.api_call("chat.update", json={**where, "metadata": metadata})
     assert kept["message"]["blocks"][0]["type"] == "divider"
     gone = await client.chat_update(**where, text="b")
     assert "blocks" not in gone["message"]
