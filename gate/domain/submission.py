@@ -46,6 +46,7 @@ def submit(
             )
             record = _record(action_id, agent, proposal, payload_sha256, verdict, now)
     status, kind = _FIRST_MOVE[verdict.decision]
+    plan = verdict.plan
     detail: dict[str, Json] = {
         "rule": verdict.rule,
         "decision": verdict.decision.value,
@@ -53,11 +54,9 @@ def submit(
         "risk": verdict.effective.risk.value,
         "agent": agent.id,
     }
-    if status is not Status.PENDING:
+    if status is not Status.PENDING or plan is None:
         return begin(record, kind, actor="policy", now=now, detail=detail, intents=callback(record, status))
     asked = asked_first(record, directory)
-    plan = verdict.plan
-    assert plan is not None
     record = replace(record, asked=asked, sla_at=now + timedelta(seconds=plan.sla_sec))
     record = replace(record, deadline=next_deadline(record, now=now, repage_sec=repage_sec))
     detail |= {"asked": list(asked), "quorum": plan.quorum, "sla_sec": plan.sla_sec}

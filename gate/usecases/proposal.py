@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
 
-import re2
-from jsonschema import Draft202012Validator
+import re2  # pyright: ignore[reportMissingTypeStubs]
 
+from gate.contract import payload_schema
 from gate.contract.proposal import ActionIn, ContextIn
 from gate.domain.action import Claims, Context, Evidence, Json, Proposal, Source, Upstream
 from gate.domain.refusal import FieldProblem
 from gate.domain.risk import Risk
 
-_MAX_PROBLEMS = 20
 _NOTHING = ContextIn()
 
 
@@ -48,27 +46,21 @@ def to_proposal(body: ActionIn) -> Proposal:
 
 
 def schema_problems(body: ActionIn) -> tuple[FieldProblem, ...]:
-    """Why `payload_schema` is no usable JSON Schema (draft 2020-12), at most twenty reasons; empty where it is.
+    """Why `payload_schema` is no schema a payload may have; empty where it is one or there is none.
 
-    Patterns must be RE2: whoever later checks an edit against the schema can then not be stalled by one.
+    Patterns must be RE2, so that nobody who checks an edit against the schema can be stalled by one.
     """
     schema = body.payload_schema
     if schema is None:
         return ()
-    found: list[FieldProblem] = []
-    for error in cast(Iterator[Any], _META.iter_errors(schema)):  # pyright: ignore[reportUnknownMemberType]
-        pointer = "/payload_schema" + "".join(f"/{_escaped(part)}" for part in error.absolute_path)
-        found.append(FieldProblem(pointer=pointer, code="invalid_schema", detail=_sentence(error)))
-        if len(found) == _MAX_PROBLEMS:
-            return tuple(found)
-    for pointer, pattern in _patterns(schema):
-        if not _runs_on_re2(pattern):
-            found.append(
-                FieldProblem(pointer=pointer, code="invalid_pattern", detail="Not a pattern RE2 can run")
-            )
-            if len(found) == _MAX_PROBLEMS:
-                break
-    return tuple(found)
+    found = payload_schema.problems(schema, at="/payload_schema")
+    if found:
+        return tuple(FieldProblem(pointer=e.pointer, code=e.code, detail=e.detail) for e in found)
+    return tuple(
+        FieldProblem(pointer=where, code="invalid_pattern", detail="Not a pattern RE2 can run")
+        for where, pattern in _patterns(schema)
+        if not _runs_on_re2(pattern)
+    )[: payload_schema.MAX_PROBLEMS]
 
 
 def _context(sent: ContextIn) -> Context:
@@ -93,46 +85,22 @@ def _context(sent: ContextIn) -> Context:
     )
 
 
-def _patterns(schema: Json) -> Iterator[tuple[str, str]]:
-    """Every pattern in the schema with its pointer, also where only a careless reader would take it for one."""
-    waiting: list[tuple[str, Json]] = [("/payload_schema", schema)]
-    while waiting:
-        pointer, item = waiting.pop()
-        if isinstance(item, dict):
-            node = cast(Mapping[str, Json], item)
-            pattern = node.get("pattern")
-            if isinstance(pattern, str):
-                yield f"{pointer}/pattern", pattern
-            named = node.get("patternProperties")
-            if isinstance(named, dict):
-                for name in cast(Mapping[str, Json], named):
-                    yield f"{pointer}/patternProperties/{_escaped(name)}", name
-            waiting.extend((f"{pointer}/{_escaped(key)}", value) for key, value in node.items())
-        elif isinstance(item, list):
-            waiting.extend(
-                (f"{pointer}/{index}", value) for index, value in enumerate(cast(list[Json], item))
-            )
+def _patterns(schema: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    for where, node in payload_schema.subschemas(schema, at="/payload_schema"):
+        if "pattern" in node:
+            yield f"{where}/pattern", node["pattern"]
+        for name in node.get("patternProperties", {}):
+            yield f"{where}/patternProperties{payload_schema.pointer((name,))}", name
 
 
 def _runs_on_re2(pattern: str) -> bool:
     try:
         re2.compile(pattern, _QUIET)  # pyright: ignore[reportUnknownMemberType]
-    except re2.error:
+    except _RE2_ERROR:
         return False
     return True
 
 
-def _sentence(error: Any) -> str:
-    """What the schema's schema asks for, without the value that breaks it."""
-    rule = str(error.validator)
-    return f"Not JSON Schema: `{rule}` of the draft 2020-12 schema is not met"
-
-
-def _escaped(part: object) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")
-
-
-_META = Draft202012Validator(Draft202012Validator.META_SCHEMA)
-
+_RE2_ERROR: type[Exception] = re2.error  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 _QUIET = re2.Options()
 _QUIET.log_errors = False

@@ -13,7 +13,7 @@ from gate.usecases.collect import mint
 from gate.usecases.commands import Done, SubmitAction
 from gate.usecases.judging import judge
 from gate.usecases.ports import Deps, Transaction
-from gate.usecases.transact import Outrun, announce, commit
+from gate.usecases.transact import UNKNOWN, Outrun, announce, commit
 
 
 async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
@@ -59,8 +59,7 @@ async def _twin(tx: Transaction, cmd: SubmitAction) -> Done | Refused | None:
             sentence="This Idempotency-Key was used before with another body; use a new one.",
         )
     record = await tx.actions.get(action_id)
-    assert record is not None
-    return Done(record=record, replayed=True)
+    return Done(record=record, replayed=True) if record is not None else UNKNOWN
 
 
 async def _changes(deps: Deps, tx: Transaction, cmd: SubmitAction, digest: str) -> list[Change]:
