@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from gate.contract.fields import (
     Amount,
@@ -24,7 +24,6 @@ from gate.contract.fields import (
     Topic,
     WebUrl,
 )
-from gate.contract.payload_schema import self_contained
 
 MAX_LABELS = 50
 MAX_EVIDENCE = 20
@@ -111,7 +110,6 @@ class ActionIn(Request):
     payload_schema: (
         Annotated[
             JsonObject,
-            AfterValidator(self_contained),
             Field(
                 description="JSON Schema (draft 2020-12) of the payload, no outside `$ref`; types the form"
             ),
