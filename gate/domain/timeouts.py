@@ -71,10 +71,8 @@ def _sla(
             decision_note="Low risk, released because nobody objected in time",
         )
     breached = replace(record, breached=True, held=what is OnTimeout.HOLD)
-    if what is OnTimeout.HOLD:
-        called = record.asked
-    else:
-        called = called_by((f"group:{APPROVERS}",), record, directory, now)
+    second_chance = called_by((f"group:{APPROVERS}",), record, directory, now)
+    called = record.asked if what is OnTimeout.HOLD else second_chance
     detail: dict[str, Json] = {"on_timeout": what.value, "called": list(called)}
     return _calling(breached, "approval.sla_breach", called, deadline, now, repage_sec, detail)
 

@@ -199,8 +199,8 @@ class Grants(Protocol):
 class Message:
     """A row of the outbox, small and without payloads: `body` holds ids and codes, the adapter loads the rest.
 
-    `channel` is `slack` or `webhook`; `kind` is `card`, `thread` or `dm` for slack, `event` for webhook. Rows of one action and
-    channel are delivered in the order of `id`.
+    `channel` is `slack` or `webhook`; `kind` is `card`, `thread` or `dm` for slack, `event` for webhook. Rows of
+    one action and channel are delivered in the order of `id`.
     """
 
     id: str
