@@ -1,4 +1,4 @@
-"""Where callbacks may go: which hosts an agent may name, which network addresses are off limits; it connects nowhere."""
+"""Where callbacks may go: which hosts an agent may name, which addresses are off limits; it connects nowhere."""
 
 from __future__ import annotations
 
