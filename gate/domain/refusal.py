@@ -22,7 +22,8 @@ class Refused:
     `requester`, `inactive_person`, `already_voted`, `not_offered`, `too_soon`, `policy_changed`,
     `edit_refused`, `no_change`, `comment_required`, `unknown_person`, `not_pending`, `not_approved`,
     `grant_redeemed`, `grant_expired`, `grant_revoked`, `payload_mismatch`, `audience_mismatch`,
-    `invalid_grant`, `outcome_reported`, `not_due`, `key_reused`, `conflict`.
+    `invalid_grant`, `outcome_reported`, `not_due`, `key_reused`, `conflict`,
+    `callback_refused`.
     """
 
     code: str

@@ -391,12 +391,16 @@ class StoreUnavailable(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """Bounds a deployment sets. `pending_per_agent` caps open requests of one agent; more are throttled."""
+    """Bounds a deployment sets. `pending_per_agent` caps open requests of one agent; more are throttled.
+
+    `callback_hosts` is the allowlist of callback URLs, as `domain.callbacks.callback_problem` reads it.
+    """
 
     pending_per_agent: int = 500
     repage_sec: int = 1_800
     public_url: str = ""
     issuer: str = "signoff"
+    callback_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

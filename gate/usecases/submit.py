@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gate.contract.canonical import payload_sha256
-from gate.domain.refusal import Refused
+from gate.domain.callbacks import callback_problem
+from gate.domain.refusal import FieldProblem, Refused
 from gate.domain.submission import submit as first_change
 from gate.domain.transitions import Change
 from gate.domain.verdict import Decision, Verdict
@@ -20,6 +21,15 @@ async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
     """The stored answer. The same Idempotency-Key and body give the same action (INV-40, INV-42); the same
     key with another body is refused as `key_reused` (INV-41). Nothing is answered before the commit (INV-43)."""
     digest = payload_sha256(cmd.proposal.payload)
+    problem = cmd.proposal.callback_url and callback_problem(
+        cmd.proposal.callback_url, deps.limits.callback_hosts
+    )
+    if problem:
+        return Refused(
+            code="callback_refused",
+            sentence=problem,
+            problems=(FieldProblem(pointer="/callback_url", code="callback_refused", detail=problem),),
+        )
     while True:
         try:
             async with deps.store.writing() as tx:
