@@ -1,0 +1,125 @@
+"""Knows how evidence, claims and the gate's own knowledge are told apart: what Signoff read or counted, and what
+rests on the agent's word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.blocks import parts
+from bot.blocks.text import shown
+from bot.blocks.words import FACT_LABELS, TONE_WORDS, amount, count, listed
+from gate.usecases.views import ActionView, EvidenceView
+
+Json = dict[str, Any]
+Line = list[Json]
+
+CARD_ROWS = 8
+"""Rows of evidence on the card; the rest is in the details, and the card says so."""
+LOW_CONFIDENCE = 0.8
+"""Below it a stated confidence is marked with care; only how it looks, never a decision."""
+
+
+def _row(tone: str, label: str, value: str, *, scale: float = 1.0, whole: bool = False) -> Line:
+    symbol, word = TONE_WORDS.get(tone, TONE_WORDS["slate"])
+    limit = 1_500 if whole else int(140 * scale)
+    return [
+        parts.words(f"{symbol} {word}", bold=True),
+        parts.words(f"  {shown(label, 200 if whole else int(48 * scale))}: {shown(value, limit)}"),
+    ]
+
+
+def _evidence_row(item: EvidenceView, *, scale: float, whole: bool) -> Line:
+    value = f"{item.value}  ({item.url})" if item.url else item.value
+    return _row(item.tone, item.label, value, scale=scale, whole=whole)
+
+
+def _fact_rows(view: ActionView) -> list[tuple[bool, Line]]:
+    """(claimed, row) for each effective fact that is known."""
+    care = view.confidence is not None and view.confidence < LOW_CONFIDENCE
+    found: list[tuple[str, str, str]] = []
+    if view.amount_usd is not None:
+        found.append(("slate", "amount_usd", amount(view.amount_usd)))
+    if view.affected_users is not None:
+        found.append(("slate", "affected_users", f"{view.affected_users:,}"))
+    if view.confidence is not None:
+        found.append(("amber" if care else "slate", "confidence", f"{view.confidence:g}"))
+    if view.anomaly_score is not None:
+        found.append(("slate", "anomaly_score", f"{view.anomaly_score:g}"))
+    if view.retry_count:
+        found.append(("amber", "retry_count", str(view.retry_count)))
+    return [(fact in view.claimed, _row(tone, FACT_LABELS[fact], value)) for tone, fact, value in found]
+
+
+def rows(view: ActionView, *, scale: float = 1.0, limit: int | None = CARD_ROWS) -> list[Line]:
+    """Evidence and facts as lines under two headings; `limit` None gives all of them, whole."""
+    whole = limit is None
+    evidence = [(not e.by_gate, _evidence_row(e, scale=scale, whole=whole)) for e in view.evidence]
+    found = [*evidence, *_fact_rows(view)]
+    kept = found if limit is None else sorted(found, key=lambda row: row[0])[: int(limit * scale)]
+    lines: list[Line] = []
+    for claimed, heading in (
+        (False, "Read or derived by Signoff"),
+        (True, f"Claimed by {shown(view.agent_name, 60)}, not checked"),
+    ):
+        group = [row for is_claim, row in kept if is_claim is claimed]
+        if group:
+            lines += [[parts.words(heading, italic=True)], *group]
+    if len(found) > len(kept):
+        lines.append([parts.words(f"… and {len(found) - len(kept):,} more in the details")])
+    return lines
+
+
+def known(view: ActionView) -> list[Json]:
+    """One line: what the gate itself remembers of this agent and topic."""
+    history = view.history
+    said: list[str] = []
+    if history.first_time:
+        said.append("the first action of its kind by this agent")
+    if history.total:
+        ends = [
+            f"{number:,} {word}"
+            for number, word in (
+                (history.approved, "approved"),
+                (history.rejected, "rejected"),
+                (history.allowed, "allowed by policy"),
+            )
+            if number
+        ]
+        past = (
+            f"of {history.total:,} like it in 30 days " if history.total > 1 else "of one like it in 30 days "
+        )
+        said.append(past + (listed(ends) if ends else "none was decided"))
+    elif not history.first_time:
+        said.append("none like it in 30 days")
+    said += _amount_against_range(view)
+    return [parts.words("Signoff", bold=True), parts.words(": " + " · ".join(said or ["nothing known"]))]
+
+
+def _amount_against_range(view: ActionView) -> list[str]:
+    low, high = view.history.amount_low, view.history.amount_high
+    if view.amount_usd is None or low is None or high is None:
+        return []
+    usual = f"{amount(low)} to {amount(high)}" if low != high else amount(low)
+    if view.amount_usd > high:
+        return [f"▲ amount {amount(view.amount_usd)} is above its range so far, {usual}"]
+    if view.amount_usd < low:
+        return [f"amount {amount(view.amount_usd)} is below its range so far, {usual}"]
+    return [f"amount within its range so far, {usual}"]
+
+
+def rationale(view: ActionView, limit: int) -> Json | None:
+    """A quote of the agent's own reasons, marked as such; None where it gave none."""
+    if not view.rationale:
+        return None
+    return parts.quote(
+        parts.words(f"{shown(view.agent_name, 60)} says: ", bold=True),
+        parts.words(shown(view.rationale, limit, newlines=True)),
+    )
+
+
+def tags(view: ActionView) -> str:
+    """Risk tags and labels on one line; empty where there are none."""
+    found = [shown(tag, 40) for tag in view.risk_tags[:8]]
+    found += [f"{shown(key, 30)}={shown(value, 40)}" for key, value in list(view.labels.items())[:6]]
+    rest = len(view.risk_tags) + len(view.labels) - len(found)
+    return ", ".join(found) + (f" and {count(rest, 'more', 'more')}" if rest > 0 else "")

@@ -1,0 +1,134 @@
+"""Knows how it is said who has to decide, who has, what was changed, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bot.blocks import parts
+from bot.blocks.asking import needed
+from bot.blocks.payload import brief, pointer_path
+from bot.blocks.text import shown, trimmed
+from bot.blocks.words import RESULT_WORDS, STATE_WORDS, between, listed
+from gate.usecases.views import ActionView, ChangeView, Choice, PersonRef, Status
+
+Json = dict[str, Any]
+
+MENTIONS = 12
+"""People mentioned on a card; further ones are counted. Each was also asked by a direct message."""
+
+
+def change(item: ChangeView, *, limit: int = 90) -> str:
+    """`amount: 1400 → 1200`; a value that was or is not there is told from null."""
+    old = "(not there)" if item.absent_old else brief(item.old, limit)
+    new = "(taken out)" if item.absent_new else brief(item.new, limit)
+    return f"{trimmed(pointer_path(item.pointer), 120)}: {old} → {new}"
+
+
+def changes(items: Sequence[ChangeView], *, most: int = 6, limit: int = 90) -> list[list[Json]]:
+    """Old and new, place by place, at most `most` of them; the rest is counted."""
+    found = [[parts.words(change(item, limit=limit), code=True)] for item in items[:most]]
+    if len(items) > most:
+        found.append([parts.words(f"… and {len(items) - most:,} more changed places, see the details")])
+    return found
+
+
+def people(found: Sequence[PersonRef], *, most: int = MENTIONS) -> list[Json]:
+    """Mentions separated by spaces; people beyond `most` are counted."""
+    elements: list[Json] = []
+    for person in found[:most]:
+        elements += [parts.words(" "), parts.mention(person)]
+    if len(found) > most:
+        elements.append(parts.words(f" and {len(found) - most:,} more"))
+    return elements
+
+
+def needs(view: ActionView) -> list[list[Json]]:
+    """Lines: how many must agree and how many have, the open places, and the people asked."""
+    agreed = view.approvals
+    first = [parts.words("Needs "), parts.words(needed(view), bold=True)]
+    if agreed:
+        first.append(
+            parts.words(
+                f" · ✓ {len(agreed):,} of {view.quorum:,} so far: {listed([parts.name(v.person) for v in agreed[:5]])}"
+            )
+        )
+    found = [first]
+    if view.slots and any(slot.filled_by for slot in view.slots):
+        places = [
+            f"{shown(slot.group, 60)}: " + (f"✓ {parts.name(slot.filled_by)}" if slot.filled_by else "open")
+            for slot in view.slots[:10]
+        ]
+        found.append([parts.words(" · ".join(places))])
+    if view.asked:
+        found.append([parts.words("Asked:"), *people(view.asked)])
+    return found
+
+
+def ended(view: ActionView) -> str:
+    """`Approved by Ana after 41 s`; for what is still waiting, how far it is."""
+    word = STATE_WORDS[view.status][1]
+    decision = view.decision
+    if decision is None:
+        return f"{word}: {len(view.approvals):,} of {view.quorum:,} agreed"
+    after = f" after {between(view.created_at, decision.at)}"
+    if view.status is Status.APPROVED and view.approvals:
+        names = [parts.name(v.person) for v in view.approvals[:6]]
+        return f"{word} by {listed(names)}{after}"
+    if decision.by is not None:
+        return f"{word} by {parts.name(decision.by)}{after}"
+    said = shown(decision.words, 300)
+    return f"{said if said.casefold().startswith(word.casefold()) else f'{word}: {said}'}{after}"
+
+
+def state(view: ActionView) -> list[list[Json]]:
+    """What stands in place of the buttons: how it ended, what was changed, what came of it."""
+    decision = view.decision
+    first = [parts.words(f"{STATE_WORDS[view.status][0]} {ended(view)}", bold=True)]
+    if view.changes:
+        shortened = [change(item, limit=40) for item in view.changes[:2]]
+        more = f" and {len(view.changes) - 2:,} more" if len(view.changes) > 2 else ""
+        first.append(parts.words(f", {'; '.join(shortened)}{more}"))
+    first += _execution(view)
+    found = [first]
+    if decision is not None and (decision.category or decision.comment):
+        told = [shown(text, 500, newlines=True) for text in (decision.category, decision.comment) if text]
+        found.append([parts.words("Reason: "), parts.words(" · ".join(told))])
+    return found
+
+
+def _execution(view: ActionView) -> list[Json]:
+    done = view.execution
+    if done is None:
+        return []
+    found: list[Json] = []
+    if done.result is not None:
+        symbol, word = RESULT_WORDS[done.result]
+        found.append(parts.words(f" · {symbol} {word} "))
+        found += [parts.when(done.at, parts.CLOCK)] if done.at else []
+    elif done.redeemed_at is not None:
+        found += [parts.words(" · handed to the executor at "), parts.when(done.redeemed_at, parts.CLOCK)]
+    found += [parts.words(" · ▲ defect reported", bold=True)] if done.defect else []
+    found += [parts.words(" · ▲ incident reported", bold=True)] if done.incident else []
+    if done.detail:
+        found.append(parts.words(f" · “{shown(done.detail, 200)}”"))
+    return found
+
+
+def votes(view: ActionView) -> list[list[Json]]:
+    """Every vote ever cast, newest last; one on an earlier version says that it counts no more."""
+    found: list[list[Json]] = []
+    for vote in view.votes[-30:]:
+        verb = "approved" if vote.choice is Choice.APPROVE else "rejected"
+        counts = "" if vote.current else ", counts no more"
+        entry = [
+            parts.words(parts.name(vote.person), bold=True),
+            parts.words(f" {verb} version {vote.version}{counts} · "),
+            parts.when(vote.at),
+        ]
+        if vote.comment:
+            entry.append(parts.words(f": “{shown(vote.comment, 300)}”"))
+        found.append(entry)
+    if len(view.votes) > 30:
+        found.insert(0, [parts.words(f"{len(view.votes) - 30:,} earlier votes are on the record.")])
+    return found
