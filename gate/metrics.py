@@ -13,39 +13,39 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry(auto_describe=True)
         self.deadlines = Counter(
-            "gate_deadlines_fired", "Deadlines acted on, by result.", ["result"], registry=self.registry
+            "signoff_deadlines_fired", "Deadlines acted on, by result.", ["result"], registry=self.registry
         )
         self.deadline_lateness = Histogram(
-            "gate_deadline_lateness_seconds",
+            "signoff_deadline_lateness_seconds",
             "How late deadlines were acted on.",
             buckets=_LATENESS,
             registry=self.registry,
         )
         self.deliveries = Counter(
-            "gate_outbox_attempts",
+            "signoff_outbox_attempts",
             "Attempts to deliver, by channel and result.",
             ["channel", "result"],
             registry=self.registry,
         )
         self.delivery_lateness = Histogram(
-            "gate_outbox_lateness_seconds",
+            "signoff_outbox_lateness_seconds",
             "From a message's commit to its delivery, by channel.",
             ["channel"],
             buckets=_LATENESS,
             registry=self.registry,
         )
         self.outbox_waiting = Gauge(
-            "gate_outbox_waiting", "Messages waiting to leave.", registry=self.registry
+            "signoff_outbox_waiting", "Messages waiting to leave.", registry=self.registry
         )
-        self.outbox_dead = Gauge("gate_outbox_dead", "Dead letters.", registry=self.registry)
+        self.outbox_dead = Gauge("signoff_outbox_dead", "Dead letters.", registry=self.registry)
         self.policy_loads = Counter(
-            "gate_policy_loads",
+            "signoff_policy_loads",
             "Policy sets taken into force or refused.",
             ["result"],
             registry=self.registry,
         )
         self.clock_step = Gauge(
-            "gate_clock_step_seconds",
+            "signoff_clock_step_seconds",
             "How far the machine's clock stepped away from the gate's.",
             registry=self.registry,
         )
