@@ -15,7 +15,7 @@ from gate.contract.proposal import Request
 class RedeemIn(Request):
     """A grant about to be used, with what would be executed: whole, or as its digest; exactly one of them."""
 
-    token: Annotated[str, StringConstraints(min_length=1, max_length=16_000)]
+    token: Annotated[str, StringConstraints(min_length=1, max_length=65_536)]
     payload: JsonObject | None = None
     payload_sha256: Sha256 | None = None
 

@@ -92,8 +92,11 @@ CODES: Mapping[str, Kind] = {
     "too_soon": _kind(409, "Too soon", "The policy asks for a minimum time of review."),
     "policy_changed": _kind(409, "Policy changed", "The policy is stricter now than when this was asked."),
     "not_pending": _kind(409, "Not pending", "The action waits for nobody any more."),
-    "not_approved": _kind(409, "Not approved", "The action was not released, so nothing may execute it."),
-    "not_redeemed": _kind(409, "Not redeemed", "No grant of this action was redeemed."),
+    "not_approved": _kind(
+        409,
+        "Not approved",
+        "The action was not released, or nothing was redeemed, so there is nothing to execute or report.",
+    ),
     "outcome_reported": _kind(409, "Outcome reported", "Another outcome was reported before."),
     "not_due": _kind(409, "Not due", "The deadline has not come, or is not the armed one."),
     "conflict": _kind(409, "Conflict", "The action kept changing meanwhile; read it and try again."),

@@ -1,0 +1,47 @@
+"""What lists are asked with: filters, cursors and page sizes; how they are looked up is not known here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from gate.contract.fields import Status, TimeIn
+
+_Cursor = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+_Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+_Limit = Annotated[int, Field(ge=1, le=200)]
+
+
+class Query(BaseModel):
+    """Base of query parameters: they arrive as texts, and unknown ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ActionsQuery(Query):
+    """Which actions to list, newest first."""
+
+    status: Status | None = None
+    topic: Annotated[_Word | None, Field(description="A topic, or a glob: `*` is one or more characters")] = (
+        None
+    )
+    agent: Annotated[_Word | None, Field(description="An agent's name or id")] = None
+    since: Annotated[TimeIn | None, Field(description="Created at or after this time")] = None
+    cursor: Annotated[_Cursor | None, Field(description="The `cursor` of the page before")] = None
+    limit: _Limit = 50
+
+
+class AuditQuery(Query):
+    """Which audit records to list, in the order they were written."""
+
+    action: Annotated[_Word | None, Field(description="An action's id")] = None
+    kind: Annotated[_Word | None, Field(description="A kind, or a prefix and `*`: `approval.*`")] = None
+    actor: Annotated[_Word | None, Field(description="An actor, or a prefix and `*`: `person:*`")] = None
+    since: Annotated[TimeIn | None, Field(description="Written at or after this time")] = None
+    cursor: Annotated[_Cursor | None, Field(description="The `cursor` of the page before")] = None
+    limit: _Limit = 100
+
+
+class NoQuery(Query):
+    """No parameters."""

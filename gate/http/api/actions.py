@@ -1,0 +1,244 @@
+"""The resource /v1/actions: propose, read, list, take back, report what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from aiohttp import web
+
+from gate.contract.action import ActionDocument, ActionPage
+from gate.contract.canonical import canonical
+from gate.contract.execution import CancelIn, OutcomeIn
+from gate.contract.listing import ActionsQuery
+from gate.contract.problem import FieldError
+from gate.contract.proposal import ActionIn
+from gate.domain.refusal import Refused
+from gate.domain.request import ActionRecord, Result, Status
+from gate.http.api.presenting import shown
+from gate.http.body import read_model
+from gate.http.call import Call, answer
+from gate.http.endpoint import ANYONE, PROPOSE, PROPOSE_OR_EXECUTE, Endpoint, Header, Says
+from gate.http.headers import idempotency_key, preferred_wait
+from gate.http.problem import ProblemRaised, field_errors, refused
+from gate.http.waiting import ABANDONED
+from gate.usecases import read
+from gate.usecases.cancel import cancel
+from gate.usecases.commands import CancelAction, ReportOutcome, SubmitAction
+from gate.usecases.document import to_document
+from gate.usecases.outcome import report
+from gate.usecases.ports import ActionFilter
+from gate.usecases.proposal import schema_problems, to_proposal
+from gate.usecases.submit import submit
+
+
+async def propose(call: Call) -> web.Response:
+    sent = await call.json()
+    body = read_model(ActionIn, sent)
+    if problems := schema_problems(body):
+        raise ProblemRaised("invalid_field", errors=field_errors(problems))
+    command = SubmitAction(
+        agent=call.agent,
+        proposal=to_proposal(body),
+        body_sha256=hashlib.sha256(canonical(sent)).hexdigest(),
+        idempotency_key=idempotency_key(call.request),
+    )
+    done = await submit(call.deps, command)
+    if isinstance(done, Refused):
+        raise refused(done)
+    headers: dict[str, str] = {}
+    if done.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    else:
+        call.shared.metrics.proposals.labels(done.record.status.value).inc()
+    record = await _after_wait(call, done.record, headers)
+    return await shown(call, record, grant=done.grant, pending_status=202, headers=headers)
+
+
+async def show(call: Call) -> web.Response:
+    record = await _own(call)
+    headers: dict[str, str] = {}
+    record = await _after_wait(call, record, headers)
+    return await shown(call, record, pending_status=202 if headers else 200, headers=headers)
+
+
+async def list_page(call: Call) -> web.Response:
+    query = call.query(ActionsQuery)
+    agent_id = await _agent_id(call, query.agent)
+    if agent_id not in (None, call.agent.id) and not call.agent.scopes & read.SEES_ALL:
+        return answer(ActionPage(items=[], cursor=None))
+    which = ActionFilter(
+        status=None if query.status is None else Status(query.status),
+        topic=query.topic,
+        agent_id=agent_id,
+        since=None if query.since is None else datetime.fromisoformat(query.since.upper()),
+    )
+    try:
+        page = await read.page(call.deps, call.agent, which, cursor=query.cursor, limit=query.limit)
+    except ValueError:
+        raise bad_cursor() from None
+    return answer(ActionPage(items=[to_document(item) for item in page.items], cursor=page.cursor))
+
+
+async def take_back(call: Call) -> web.Response:
+    body = await call.body(CancelIn) if call.request.body_exists else CancelIn()
+    command = CancelAction(agent=call.agent, action_id=call.path("id"), reason=body.reason)
+    done = await cancel(call.deps, command)
+    if isinstance(done, Refused):
+        raise refused(done)
+    return await shown(call, done.record)
+
+
+async def report_outcome(call: Call) -> web.Response:
+    body = await call.body(OutcomeIn)
+    command = ReportOutcome(
+        agent=call.agent,
+        action_id=call.path("id"),
+        result=Result(body.result),
+        detail=body.detail,
+        defect=body.defect,
+        incident=body.incident,
+    )
+    done = await report(call.deps, command)
+    if isinstance(done, Refused):
+        raise refused(done)
+    return await shown(call, done.record)
+
+
+def bad_cursor() -> ProblemRaised:
+    """422 for a cursor this gate did not give out."""
+    wrong = FieldError(pointer="/cursor", code="cursor", detail="Not a cursor of this list")
+    return ProblemRaised("invalid_query", errors=(wrong,))
+
+
+async def _own(call: Call) -> ActionRecord:
+    """The action in the path, if this key may see it; what it may not see does not exist for it."""
+    record = await read.get(call.deps, call.agent, call.path("id"))
+    if record is None:
+        raise ProblemRaised("unknown_action")
+    return record
+
+
+async def _after_wait(call: Call, record: ActionRecord, headers: dict[str, str]) -> ActionRecord:
+    """The record after the wait the caller prefers, which is noted in the headers where it is honoured.
+
+    A caller that leaves meanwhile gets nothing and loses nothing: the action is stored, and is there to be
+    read again (INV-46).
+    """
+    wait = preferred_wait(call.request)
+    if wait is None:
+        return record
+    waits = call.shared.waits
+    with waits.place() as granted:
+        if not granted:
+            return record
+        headers["Preference-Applied"] = f"wait={wait}"
+        if record.status.terminal or wait == 0:
+            return record
+        decided = await waits.until(call.request, read.wait_decided(call.deps, record.id, float(wait)))
+    return record if decided is None or decided is ABANDONED else decided
+
+
+async def _agent_id(call: Call, named: str | None) -> str | None:
+    """The id of an agent given by id or name; a name nobody has is taken for an id nobody has."""
+    if named is None:
+        return None
+    async with call.deps.store.reading() as tx:
+        stored = await tx.agents.by_name(named)
+    return named if stored is None else stored.agent.id
+
+
+_WAIT = Header(
+    name="Prefer",
+    description="`wait=N`: hold the answer until the action is decided, at most N seconds (0 to 60)",
+    pattern=r"wait=\d+",
+)
+_DECIDED = Says(
+    status=200,
+    description="Where the action stands; nothing more is to be waited for, or no wait was asked for",
+    model=ActionDocument,
+    headers=("Preference-Applied",),
+)
+_PENDING = Says(
+    status=202,
+    description="People have not decided yet; ask again at `Location`",
+    model=ActionDocument,
+    headers=("Location", "Retry-After", "Preference-Applied"),
+)
+_DOCUMENT = Says(status=200, description="Where the action stands now", model=ActionDocument)
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/v1/actions",
+        handler=propose,
+        operation="proposeAction",
+        tag="Propose",
+        summary="Propose an action",
+        description="Policy decides at once: allowed, denied, throttled, or pending until people decide. "
+        "Repeat a request that got lost with the same `Idempotency-Key`: it answers the same action as it "
+        "stands now, with `Idempotency-Replayed: true`.",
+        scopes=PROPOSE,
+        body=ActionIn,
+        request_headers=(
+            Header(
+                name="Idempotency-Key",
+                description="1 to 255 printable ASCII characters, kept as long as the action",
+            ),
+            _WAIT,
+        ),
+        answers=(_DECIDED, _PENDING),
+        problems=("idempotency_key_reused", "invalid_header"),
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/actions",
+        handler=list_page,
+        operation="listActions",
+        tag="Propose",
+        summary="List actions, newest first",
+        description="An agent sees its own; keys with another scope see all. Lists show no grants.",
+        scopes=ANYONE,
+        query=ActionsQuery,
+        answers=(Says(status=200, description="One page", model=ActionPage),),
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/actions/{id}",
+        handler=show,
+        operation="getAction",
+        tag="Propose",
+        summary="Read an action, or wait for its decision",
+        description="The proposing agent finds its grant here once the action is released.",
+        scopes=ANYONE,
+        request_headers=(_WAIT,),
+        answers=(_DECIDED, _PENDING),
+        problems=("unknown_action",),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/actions/{id}/cancel",
+        handler=take_back,
+        operation="cancelAction",
+        tag="Propose",
+        summary="Take a pending action back",
+        scopes=PROPOSE,
+        body=CancelIn,
+        body_optional=True,
+        answers=(_DOCUMENT,),
+        problems=("unknown_action", "not_pending", "already_decided", "conflict"),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/actions/{id}/outcome",
+        handler=report_outcome,
+        operation="reportOutcome",
+        tag="Execute",
+        summary="Report what came of an execution",
+        description="By the executor or the proposing agent, after the grant was redeemed.",
+        scopes=PROPOSE_OR_EXECUTE,
+        body=OutcomeIn,
+        answers=(_DOCUMENT,),
+        problems=("unknown_action", "not_approved", "outcome_reported", "conflict"),
+    ),
+)

@@ -1,0 +1,85 @@
+"""One request as a handler sees it: who asks, the parsed body, and the few ways to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from gate.contract.canonical import Json
+from gate.domain.action import Agent
+from gate.http.body import read_json, read_model
+from gate.http.metrics import HttpMetrics
+from gate.http.problem import ProblemRaised, invalid
+from gate.http.settings import HttpSettings
+from gate.http.waiting import Waits
+from gate.usecases.ports import Deps
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shared:
+    """What every request of one application has in common."""
+
+    deps: Deps
+    settings: HttpSettings
+    waits: Waits
+    metrics: HttpMetrics
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """`holder` is None exactly on routes that need no key."""
+
+    request: web.Request
+    shared: Shared
+    holder: Agent | None
+
+    @property
+    def deps(self) -> Deps:
+        return self.shared.deps
+
+    @property
+    def agent(self) -> Agent:
+        """Who authenticated."""
+        if self.holder is None:
+            raise LookupError("this route asks for no key, so there is no holder")
+        return self.holder
+
+    def path(self, name: str) -> str:
+        """A part of the path."""
+        return self.request.match_info[name]
+
+    async def json(self) -> Json:
+        settings = self.shared.settings
+        return await read_json(self.request, limit=settings.max_body_bytes, patience=settings.body_timeout)
+
+    async def body(self, model: type[_Model]) -> _Model:
+        return read_model(model, await self.json())
+
+    def query(self, model: type[_Model]) -> _Model:
+        """The query parameters; unknown, repeated and malformed ones are refused."""
+        sent = self.request.query
+        for name in sent:
+            if len(sent.getall(name)) > 1:
+                raise ProblemRaised("invalid_query", f"The parameter {name!r} stands twice.")
+        try:
+            return model.model_validate(dict(sent))
+        except ValidationError as error:
+            raise invalid(error, code="invalid_query") from None
+
+
+def answer(
+    document: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """A model as JSON."""
+    return web.Response(
+        status=status,
+        body=document.model_dump_json(by_alias=True).encode(),
+        content_type="application/json",
+        headers=headers,
+    )

@@ -1,0 +1,81 @@
+"""A route as data: who may call it, what goes in and comes out; the router and the OpenAPI document read it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import BaseModel
+
+from gate.http.auth import authenticate, require
+from gate.http.call import Call, Shared
+from gate.http.middleware import HOLDER
+
+PROPOSE = frozenset({"propose"})
+EXECUTE = frozenset({"execute"})
+REPORTS = frozenset({"read", "admin"})
+PROPOSE_OR_EXECUTE = PROPOSE | EXECUTE
+PROPOSE_OR_REPORTS = PROPOSE | REPORTS
+ANYONE = frozenset({"propose", "execute", "read", "admin"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Says:
+    """One answer of an endpoint. `model` None with `media` None: no body."""
+
+    status: int
+    description: str
+    model: type[BaseModel] | None = None
+    media: str = "application/json"
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Header:
+    """A request header that means something to an endpoint."""
+
+    name: str
+    description: str
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """`scopes` None: no key is asked for. `problems` lists the codes beyond those every such route can give."""
+
+    method: str
+    path: str
+    handler: Callable[[Call], Awaitable[web.StreamResponse]]
+    operation: str
+    tag: str
+    summary: str
+    description: str = ""
+    scopes: frozenset[str] | None = None
+    body: type[BaseModel] | None = None
+    body_optional: bool = False
+    query: type[BaseModel] | None = None
+    request_headers: tuple[Header, ...] = ()
+    answers: tuple[Says, ...] = ()
+    problems: tuple[str, ...] = field(default=())
+
+    def route(self, shared: Shared) -> web.RouteDef:
+        """The route: the key first, then the scope, then the handler."""
+        return web.RouteDef(self.method, self.path, self._guarded(shared), _options(self.method))
+
+    def _guarded(self, shared: Shared) -> Handler:
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            holder = None
+            if self.scopes is not None:
+                holder = await authenticate(shared.deps, request)
+                request[HOLDER] = holder.id
+                require(holder, self.scopes)
+            return await self.handler(Call(request=request, shared=shared, holder=holder))
+
+        return guarded
+
+
+def _options(method: str) -> dict[str, bool]:
+    # A HEAD would run the GET handler, which may mint a grant that nobody then reads.
+    return {"allow_head": False} if method == "GET" else {}
