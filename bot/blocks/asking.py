@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.blocks import parts
-from bot.blocks.text import head, inert, shown
+from bot.blocks.text import head, shown
 from bot.blocks.words import STATE_WORDS, between, count, risk_word, utc
 from gate.usecases.views import ActionView, Status
 
@@ -98,15 +98,15 @@ def needed(view: ActionView) -> str:
     return count(view.quorum, "person", "people") + (f" of {whom}" if whom else "")
 
 
-def fallback(view: ActionView) -> str:
-    """What notifications and screen readers get while it waits: whole sentences, at most a few hundred characters."""
+def plain_fallback(view: ActionView) -> str:
+    """What notifications and screen readers get while it waits: whole sentences, not yet made inert."""
     if view.sla_at is None:
         time = ""
     elif overdue(view):
         time = f" Overdue since {utc(view.sla_at)}."
     else:
         time = f" Decide within {between(view.created_at, view.sla_at)}, by {utc(view.sla_at)}."
-    return inert(
+    return (
         f"{view.risk.value.upper()} risk: {shown(view.agent_name, 80)} (team {shown(view.agent_team, 80)}) asks for "
         f"approval of “{shown(view.summary, 600)}”. It would run {what_runs(view)}.{time} Needs {needed(view)}."
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, cast
 
 from bot import ids
 from bot.blocks import asking, facts, parts, progress
 from bot.blocks.lookalikes import notices
+from bot.blocks.messages import CardMessage
 from bot.blocks.payload import Excerpt, excerpt, written
 from bot.blocks.text import clip_bytes, inert, shown, trimmed, units
 from bot.blocks.words import risk_word
@@ -25,15 +25,6 @@ PAYLOAD_LINES = 30
 """How much of the payload a card shows; past it approving opens all of it first."""
 _SCALES = (1.0, 0.6, 0.35)
 """Where the rest of a card is too long its texts are cut harder, the payload's part never."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CardMessage:
-    """What `chat.postMessage` and `chat.update` are given, together with `parts.POST_OPTIONS` when posting."""
-
-    text: str
-    blocks: list[Json]
-    metadata: Json
 
 
 def card(view: ActionView) -> CardMessage:
@@ -55,7 +46,7 @@ def needs_full_view(view: ActionView) -> bool:
 def fallback(view: ActionView) -> str:
     """The message's `text`: what notifications show and screen readers say; action, risk and asker stand in it."""
     if view.status is Status.PENDING:
-        return clip_bytes(asking.fallback(view), MAX_FALLBACK)
+        return clip_bytes(inert(asking.plain_fallback(view)), MAX_FALLBACK)
     return clip_bytes(
         inert(
             f"{progress.ended(view)}: “{shown(view.summary, 600)}”, asked by {shown(view.agent_name, 80)} "

@@ -1,0 +1,202 @@
+"""Knows the story below a card: one line for every transition people should hear of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bot.blocks import parts, progress
+from bot.blocks.messages import Line
+from bot.blocks.text import clip_bytes, inert, shown
+from bot.blocks.words import RESULT_WORDS, between, count, listed, utc
+from gate.usecases.views import ActionView, Choice, EditView, PersonRef, ThreadEvent, VoteView
+
+Json = dict[str, Any]
+Paragraphs = list[list[Json]]
+
+MAX_FALLBACK = 3_800
+
+
+def thread_line(event: ThreadEvent, view: ActionView) -> Line:
+    """What to say in the thread about one event; `view` is the present state, which may be further on already.
+
+    People in `event.mention` are pinged. A kind without a line of its own is told by its name, never dropped.
+    """
+    tell = _TELLERS.get(event.kind)
+    sentence, paragraphs = tell(event, view) if tell else _other(event, view)
+    if event.mention and event.kind not in _NAMES_THEM:
+        paragraphs = [*paragraphs, [parts.words("Asked:"), *progress.people(event.mention, most=30)]]
+    text = clip_bytes(inert(f"{sentence} ({shown(view.summary, 300)})"), MAX_FALLBACK)
+    return Line(text, [parts.lines(paragraphs)])
+
+
+Told = tuple[str, Paragraphs]
+
+
+def _who(event: ThreadEvent) -> str:
+    return parts.name(event.who) if event.who is not None else "Somebody"
+
+
+def _said(symbol: str, who: str | None, rest: str, *more: list[Json]) -> Told:
+    """A sentence as fallback and as a first line with the person in bold."""
+    first = [parts.words(f"{symbol} "), *([parts.words(who, bold=True), parts.words(" ")] if who else [])]
+    return (f"{who} {rest}" if who else rest), [[*first, parts.words(rest)], *more]
+
+
+def _comment(comment: str | None) -> list[list[Json]]:
+    return [[parts.words(f"“{shown(comment, 1_000, newlines=True)}”")]] if comment else []
+
+
+def _vote_of(event: ThreadEvent, view: ActionView, choice: Choice) -> VoteView | None:
+    """The vote the event tells of: of this person, and the one cast nearest to it."""
+    mine = [v for v in view.votes if event.who and v.person.id == event.who.id and v.choice is choice]
+    return min(mine, key=lambda v: abs(v.at - event.at)) if mine else None
+
+
+def _number(detail: Mapping[str, Any], key: str) -> int | None:
+    value = detail.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _agreed(event: ThreadEvent, view: ActionView) -> Told:
+    counted, quorum = _number(event.detail, "counted"), _number(event.detail, "quorum") or view.quorum
+    so_far = f" {counted} of {quorum} so far." if counted else ""
+    vote = _vote_of(event, view, Choice.APPROVE)
+    return _said(
+        "✓", _who(event), f"approved;{so_far} More people are needed.", *_comment(vote and vote.comment)
+    )
+
+
+def _granted(event: ThreadEvent, view: ActionView) -> Told:
+    vote = _vote_of(event, view, Choice.APPROVE)
+    after = between(view.created_at, event.at)
+    others = [parts.name(v.person) for v in view.approvals if event.who and v.person.id != event.who.id]
+    together = f", with {listed(others[:5])}" if others else ""
+    rest = f"approved{together}: released after {after}, version {vote.version if vote else view.version}."
+    return _said("✓", _who(event), rest, *_comment(vote and vote.comment))
+
+
+def _rejected(event: ThreadEvent, view: ActionView) -> Told:
+    reason = view.decision.category if view.decision else None
+    vote = _vote_of(event, view, Choice.REJECT)
+    comment = (view.decision.comment if view.decision else None) or (vote.comment if vote else None)
+    told = f"rejected it: {shown(reason, 120)}." if reason else "rejected it."
+    return _said("✗", _who(event), told, *_comment(comment))
+
+
+def _edit_of(event: ThreadEvent, view: ActionView) -> EditView | None:
+    version = _number(event.detail, "version")
+    return next((e for e in view.edits if e.version == version), view.edits[-1] if view.edits else None)
+
+
+def _edited(event: ThreadEvent, view: ActionView) -> Told:
+    edit = _edit_of(event, view)
+    if edit is None:
+        return _said("✎", _who(event), "changed the payload.")
+    voided = _number(event.detail, "voided")
+    lost = f" {count(voided, 'vote')} on the version before count no more." if voided else ""
+    places = count(len(edit.changes), "place")
+    rest = f"changed the payload in {places}: version {edit.version}.{lost}"
+    return _said("✎", _who(event), rest, *progress.changes(edit.changes, most=20), *_comment(edit.comment))
+
+
+def _reassigned(event: ThreadEvent, _: ActionView) -> Told:
+    names = listed([parts.name(p) for p in event.mention[:10]]) or "others"
+    sentence = f"{_who(event)} asked {names} to decide."
+    first = [
+        parts.words("→ "),
+        parts.words(_who(event), bold=True),
+        parts.words(" asks"),
+        *_ping(event.mention),
+    ]
+    return sentence, [[*first, parts.words(" to decide.")]]
+
+
+def _ping(people: tuple[PersonRef, ...]) -> list[Json]:
+    return progress.people(people, most=30)
+
+
+def _left(event: ThreadEvent, view: ActionView) -> str:
+    if view.sla_at is None:
+        return ""
+    if view.sla_at <= event.at:
+        return f" Overdue since {utc(view.sla_at)}."
+    return f" {between(event.at, view.sla_at)} left."
+
+
+def _escalated(event: ThreadEvent, view: ActionView) -> Told:
+    step = _number(event.detail, "step")
+    numbered = f", step {step}" if step else ""
+    whom = listed([parts.name(p) for p in event.mention[:10]])
+    nobody = "" if event.mention else " Nobody could be reached on this step."
+    sentence = f"Escalated{numbered}{f' to {whom}' if whom else ''}.{nobody}{_left(event, view)}"
+    first = [parts.words("▲ "), parts.words(f"Escalated{numbered}", bold=True)]
+    asked = [parts.words(" ·"), *_ping(event.mention)] if event.mention else []
+    return sentence, [[*first, *asked, parts.words(f".{nobody}{_left(event, view)}")]]
+
+
+def _breach(event: ThreadEvent, view: ActionView) -> Told:
+    held = " It stays open until a person decides." if view.held else ""
+    waited = between(view.created_at, event.at)
+    return _said("⏰", None, f"Nobody decided in time ({waited}).{held}")
+
+
+def _repaged(event: ThreadEvent, view: ActionView) -> Told:
+    return _said("⏰", None, f"Still waiting, asked again after {between(view.created_at, event.at)}.")
+
+
+def _expired(event: ThreadEvent, view: ActionView) -> Told:
+    waited = between(view.created_at, event.at)
+    return _said("⏰", None, f"Expired: nobody decided within {waited}. Nothing was released.")
+
+
+def _timeout_allowed(event: ThreadEvent, view: ActionView) -> Told:
+    waited = between(view.created_at, event.at)
+    return _said("✓", None, f"Released without a person: low risk, and nobody objected within {waited}.")
+
+
+def _cancelled(_: ThreadEvent, view: ActionView) -> Told:
+    note = view.decision.comment if view.decision else None
+    return _said("⊘", shown(view.agent_name, 80), "took the request back.", *_comment(note))
+
+
+def _redeemed(_: ThreadEvent, view: ActionView) -> Told:
+    return _said("→", None, f"Handed to the executor: version {view.version} as approved.")
+
+
+def _revoked(_: ThreadEvent, __: ActionView) -> Told:
+    return _said("✗", None, "An operator took the release back; nothing more is issued for it.")
+
+
+def _outcome(_: ThreadEvent, view: ActionView) -> Told:
+    done = view.execution
+    if done is None or done.result is None:
+        return _said("·", None, "An outcome was reported.")
+    symbol, word = RESULT_WORDS[done.result]
+    flags = "".join(
+        f" {flag} reported." for flag, on in (("Defect", done.defect), ("Incident", done.incident)) if on
+    )
+    return _said(symbol, None, f"Outcome: {word}.{flags}", *_comment(done.detail))
+
+
+def _other(event: ThreadEvent, _: ActionView) -> Told:
+    return _said("·", None, f"{shown(event.kind, 60)}.")
+
+
+_TELLERS: Mapping[str, Callable[[ThreadEvent, ActionView], Told]] = {
+    "approval.vote": _agreed,
+    "approval.granted": _granted,
+    "approval.rejected": _rejected,
+    "approval.edited": _edited,
+    "approval.reassigned": _reassigned,
+    "approval.escalated": _escalated,
+    "approval.sla_breach": _breach,
+    "approval.repaged": _repaged,
+    "approval.expired": _expired,
+    "approval.timeout_allowed": _timeout_allowed,
+    "action.cancelled": _cancelled,
+    "grant.redeemed": _redeemed,
+    "grant.revoked": _revoked,
+    "outcome.reported": _outcome,
+}
+_NAMES_THEM = frozenset({"approval.reassigned", "approval.escalated"})
