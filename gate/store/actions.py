@@ -1,0 +1,207 @@
+"""Keeps actions with their versions, votes, reassignments and armed deadline; how they may change is the domain's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, Table, delete, select, tuple_, update
+
+from gate.domain.action import Velocity
+from gate.domain.request import ActionRecord, Status
+from gate.store import history
+from gate.store.bound import Bound
+from gate.store.cursor import after_action, read_after_action
+from gate.store.rows import (
+    WHOLE,
+    changing_columns,
+    deadline_row,
+    fixed_columns,
+    grouped,
+    reassignment_row,
+    to_record,
+    version_row,
+    vote_row,
+)
+from gate.store.tables import actions, deadlines, idempotency, reassignments, versions, votes
+from gate.usecases.ports import ActionFilter, LikeIt, Page
+
+
+class SqlActions:
+    """Implements `ports.Actions`."""
+
+    def __init__(self, bound: Bound) -> None:
+        self._bound = bound
+        # Records this transaction has read or written, so that `save` knows what is stored already.
+        self._seen: dict[str, ActionRecord] = {}
+
+    async def add(self, record: ActionRecord, *, idempotency_key: str | None, body_sha256: str) -> bool:
+        """Waits for a twin that holds the key in an open transaction. ValueError for a record that no store may
+        hold: no deadline while pending or one when not, or a proposal that is not its first version."""
+        _demand_sound(record)
+        if idempotency_key is not None:
+            claimed = {
+                "agent_id": record.agent.id,
+                "key_sha256": _key(idempotency_key),
+                "body_sha256": body_sha256,
+                "action_id": record.id,
+            }
+            if not await self._bound.put_new(idempotency, claimed):
+                return False
+        await self._bound.put(actions, fixed_columns(record) | changing_columns(record, None))
+        await self._add_new(None, record)
+        self._seen[record.id] = record
+        return True
+
+    async def by_key(self, agent_id: str, idempotency_key: str) -> tuple[str, str] | None:
+        row = await self._bound.row(
+            select(idempotency.c.action_id, idempotency.c.body_sha256).where(
+                idempotency.c.agent_id == agent_id, idempotency.c.key_sha256 == _key(idempotency_key)
+            )
+        )
+        return None if row is None else (row.action_id, row.body_sha256)
+
+    async def get(self, action_id: str) -> ActionRecord | None:
+        """Raises `UnreadableRow` where it cannot be decoded."""
+        found = await self._whole(WHOLE.where(actions.c.id == action_id))
+        if not found:
+            return None
+        self._seen[action_id] = found[0]
+        return found[0]
+
+    async def save(self, record: ActionRecord, *, expected_revision: int) -> bool:
+        """ValueError where the record changes what never changes, or as for `add`."""
+        _demand_sound(record)
+        before = self._seen.get(record.id)
+        if before is None or before.revision != expected_revision:
+            before = await self.get(record.id)
+            if before is None or before.revision != expected_revision:
+                return False
+        _demand_continues(before, record)
+        guarded = (
+            update(actions)
+            .where(actions.c.id == record.id, actions.c.revision == expected_revision)
+            .values(changing_columns(record, before))
+        )
+        if await self._bound.moved(guarded) != 1:
+            return False
+        await self._add_new(before, record)
+        self._seen[record.id] = record
+        return True
+
+    async def page(self, which: ActionFilter, *, cursor: str | None, limit: int) -> Page[ActionRecord]:
+        """Raises ValueError for a cursor that is none."""
+        statement = WHOLE.order_by(actions.c.created_at.desc(), actions.c.id.desc()).limit(limit + 1)
+        if which.status is not None:
+            statement = statement.where(actions.c.status == which.status.value)
+        if which.agent_id is not None:
+            statement = statement.where(actions.c.agent_id == which.agent_id)
+        if which.topic is not None:
+            statement = statement.where(self._bound.matches(actions.c.topic, which.topic))
+        if which.since is not None:
+            statement = statement.where(actions.c.created_at >= which.since)
+        if cursor is not None:
+            place = tuple_(actions.c.created_at, actions.c.id)
+            statement = statement.where(place < read_after_action(cursor))
+        found = await self._whole(statement)
+        items = found[:limit]
+        last = items[-1] if len(found) > limit and items else None
+        return Page(items=items, cursor=None if last is None else after_action(last.created_at, last.id))
+
+    async def pending(self, *, limit: int) -> tuple[ActionRecord, ...]:
+        statement = WHOLE.where(actions.c.status == Status.PENDING.value)
+        return await self._whole(statement.order_by(actions.c.sla_at, actions.c.id).limit(limit))
+
+    async def pending_count(self, agent_id: str) -> int:
+        return await history.pending_count(self._bound, agent_id)
+
+    async def seen_before(self, agent_id: str, topic: str) -> bool:
+        return await history.seen_before(self._bound, agent_id, topic)
+
+    async def retries(self, agent_id: str, topic: str, payload_sha256: str, since: datetime) -> int:
+        return await history.retries(self._bound, agent_id, topic, payload_sha256, since)
+
+    async def velocity(self, probe: Velocity, values: Mapping[str, str], since: datetime) -> float:
+        return await history.velocity(self._bound, probe, values, since)
+
+    async def like_it(self, agent_id: str, topic: str, since: datetime, *, except_id: str) -> LikeIt:
+        return await history.like_it(self._bound, agent_id, topic, since, except_id=except_id)
+
+    async def _whole(self, statement: Select[Any]) -> tuple[ActionRecord, ...]:
+        """Records of `WHOLE` rows; asks for what hangs on them only where there is any."""
+        rows = await self._bound.rows(statement)
+        edited = await self._hanging(
+            versions, versions.c.number, [row.id for row in rows if row.version > 1], beyond=1
+        )
+        voted = await self._hanging(votes, votes.c.seq, [row.id for row in rows if row.votes])
+        passed_on = await self._hanging(
+            reassignments, reassignments.c.seq, [row.id for row in rows if row.reassignments]
+        )
+        return tuple(
+            to_record(row, edited.get(row.id, ()), voted.get(row.id, ()), passed_on.get(row.id, ()))
+            for row in rows
+        )
+
+    async def _hanging(
+        self, table: Table, order: Any, action_ids: Sequence[str], *, beyond: int = -1
+    ) -> dict[str, list[Row[Any]]]:
+        if not action_ids:
+            return {}
+        statement = select(table).where(table.c.action_id.in_(action_ids), order > beyond)
+        return grouped(await self._bound.rows(statement.order_by(table.c.action_id, order)))
+
+    async def _add_new(self, before: ActionRecord | None, record: ActionRecord) -> None:
+        """Rows for what `record` has and `before` has not, and the deadline where it is another."""
+        made = () if before is None else before.versions
+        cast = () if before is None else before.votes
+        asked = () if before is None else before.reassignments
+        await self._bound.put(
+            versions, *(version_row(record.id, each) for each in record.versions[len(made) :])
+        )
+        await self._bound.put(
+            votes,
+            *(vote_row(record.id, seq, record.votes[seq]) for seq in range(len(cast), len(record.votes))),
+        )
+        new = range(len(asked), len(record.reassignments))
+        await self._bound.put(
+            reassignments, *(reassignment_row(record.id, seq, record.reassignments[seq]) for seq in new)
+        )
+        armed = None if before is None else before.deadline
+        if record.deadline is not None and record.deadline != armed:
+            await self._bound.put_over(deadlines, deadline_row(record.id, record.deadline))
+        elif record.deadline is None and armed is not None:
+            await self._bound.moved(delete(deadlines).where(deadlines.c.action_id == record.id))
+
+
+def _key(idempotency_key: str) -> str:
+    """Keys are free text of any length; an index wants something short."""
+    return hashlib.sha256(idempotency_key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _demand_sound(record: ActionRecord) -> None:
+    if (record.deadline is not None) != (record.status is Status.PENDING):
+        raise ValueError(f"{record.id}: a deadline is armed exactly while pending")
+    if record.proposal.payload is not record.proposed.payload and (
+        record.proposal.payload != record.proposed.payload
+    ):
+        raise ValueError(f"{record.id}: version 1 is not what was proposed")
+    if [version.number for version in record.versions] != list(range(1, len(record.versions) + 1)):
+        raise ValueError(f"{record.id}: versions are numbered from 1 without gaps")
+
+
+def _demand_continues(before: ActionRecord, after: ActionRecord) -> None:
+    """Reading a value back makes it equal, not identical; comparing identical ones costs nothing."""
+    same = (
+        before.agent == after.agent
+        and before.created_at == after.created_at
+        and before.proposal == after.proposal
+        and after.versions[: len(before.versions)] == before.versions
+        and after.votes[: len(before.votes)] == before.votes
+        and after.reassignments[: len(before.reassignments)] == before.reassignments
+    )
+    if not same:
+        raise ValueError(f"{after.id}: the proposal and what was voted, edited or handed on never change")
+    if after.revision <= before.revision:
+        raise ValueError(f"{after.id}: a saved change needs a higher revision")

@@ -1,0 +1,239 @@
+"""Records as JSON text and back, exactly and strictly; which column holds which document is the tables' business.
+
+A document is `{"v": 1, "d": …}`. A field that is None where None is its default is left out; everything else is
+written, defaults too, so that a default changed later never changes what was stored. Numbers keep their type and
+every digit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from gate.domain.action import Agent, Json, Proposal
+from gate.domain.request import Outcome, Rejection
+from gate.domain.verdict import ApprovalPlan, Verdict
+from gate.store.errors import UnreadableRow
+
+FORMAT = 1
+"""Version of the document format; a reader refuses any other."""
+
+T = TypeVar("T")
+
+
+class _Mismatch(ValueError):
+    """What was read is not what the type says; the message has no contents in it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Coder:
+    """How values of one type become JSON values and back."""
+
+    encode: Callable[[Any], Json]
+    decode: Callable[[Any], Any]
+
+
+class Document(Generic[T]):
+    """The JSON text form of one type. `without` names fields kept elsewhere and handed to `loads`."""
+
+    def __init__(self, kind: Any, *, without: frozenset[str] = frozenset()) -> None:
+        self._coder = _dataclass(kind, without) if without else _coder(kind)
+
+    def dumps(self, value: T) -> str:
+        """ValueError for what JSON cannot say (NaN, naive datetimes); TypeError for a value of another type."""
+        return json.dumps(
+            {"v": FORMAT, "d": self._coder.encode(value)},
+            ensure_ascii=False,
+            allow_nan=False,
+            separators=(",", ":"),
+            default=_plain,
+        )
+
+    def loads(self, text: str, where: str, **elsewhere: Any) -> T:
+        """Raises `UnreadableRow` naming `where` unless the text is exactly a document of this type."""
+        try:
+            document = json.loads(text, parse_constant=_no_constant)
+            if not isinstance(document, dict) or document.keys() != {"v", "d"}:
+                raise _Mismatch("it is not a document of this gate")
+            if document["v"] != FORMAT:
+                raise _Mismatch(f"it has format {document['v']!r}, this version reads {FORMAT}")
+            body = document["d"]
+            if elsewhere:
+                return self._coder.decode((body, elsewhere))
+            return self._coder.decode(body)
+        except _Mismatch as problem:
+            raise UnreadableRow(where, str(problem)) from None
+        except (ValueError, TypeError, RecursionError) as problem:
+            raise UnreadableRow(where, f"it is damaged ({type(problem).__name__})") from None
+
+
+def _plain(value: Any) -> Json:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _no_constant(name: str) -> Any:
+    raise _Mismatch(f"it holds {name}")
+
+
+def _coder(kind: Any) -> _Coder:
+    origin: Any = get_origin(kind)
+    args = get_args(kind)
+    if kind is Any:
+        return _Coder(_same, _same)
+    if kind in _SCALARS:
+        return _Coder(_checked(*_SCALARS[kind]), _checked(*_SCALARS[kind]))
+    if kind is datetime:
+        return _Coder(_instant_text, _instant)
+    if origin is None and isinstance(kind, type) and issubclass(kind, Enum):
+        return _enum(kind)
+    if dataclasses.is_dataclass(kind):
+        return _dataclass(kind)
+    if origin in (Union, types.UnionType) and len(args) == 2 and args[1] is type(None):
+        return _optional(_coder(args[0]))
+    if origin is tuple and len(args) == 2 and args[1] is Ellipsis:
+        return _sequence(_coder(args[0]), tuple)
+    if origin is tuple:
+        return _fixed([_coder(arg) for arg in args])
+    if origin is frozenset and args == (str,):
+        return _sequence(_coder(str), frozenset)
+    if origin is Mapping and args[0] is str:
+        return _mapping(_coder(args[1]))
+    raise TypeError(f"no document form for {kind!r}")
+
+
+# A float field keeps an int that an agent sent as it came; a bool is never a number.
+_SCALARS: dict[Any, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (float, int)}
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _checked(*kinds: type) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        if type(value) not in kinds:
+            raise _Mismatch(f"a {kinds[0].__name__} was expected, not {type(value).__name__}")
+        return value
+
+    return check
+
+
+def _instant_text(at: datetime) -> str:
+    if at.tzinfo is None:
+        raise ValueError("an instant needs a time zone")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _instant(text: Any) -> datetime:
+    if not isinstance(text, str):
+        raise _Mismatch("an instant was expected")
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise _Mismatch("an instant has no time zone")
+    return at.astimezone(UTC)
+
+
+def _enum(kind: type[Enum]) -> _Coder:
+    members = {member.value: member for member in kind}
+
+    def decode(value: Any) -> Enum:
+        if not isinstance(value, str) or value not in members:
+            raise _Mismatch(f"it holds an unknown {kind.__name__}")
+        return members[value]
+
+    return _Coder(lambda member: member.value, decode)
+
+
+def _optional(inner: _Coder) -> _Coder:
+    return _Coder(
+        lambda value: None if value is None else inner.encode(value),
+        lambda value: None if value is None else inner.decode(value),
+    )
+
+
+def _sequence(inner: _Coder, kind: type) -> _Coder:
+    def encode(values: Any) -> Json:
+        return [inner.encode(value) for value in (sorted(values) if kind is frozenset else values)]
+
+    def decode(values: Any) -> Any:
+        if not isinstance(values, list):
+            raise _Mismatch("a list was expected")
+        return kind(inner.decode(value) for value in values)
+
+    return _Coder(encode, decode)
+
+
+def _fixed(inner: list[_Coder]) -> _Coder:
+    def encode(values: Any) -> Json:
+        return [coder.encode(value) for coder, value in zip(inner, values, strict=True)]
+
+    def decode(values: Any) -> Any:
+        if not isinstance(values, list) or len(values) != len(inner):
+            raise _Mismatch(f"a list of {len(inner)} was expected")
+        return tuple(coder.decode(value) for coder, value in zip(inner, values, strict=True))
+
+    return _Coder(encode, decode)
+
+
+def _mapping(inner: _Coder) -> _Coder:
+    def encode(values: Any) -> Json:
+        return {key: inner.encode(value) for key, value in values.items()}
+
+    def decode(values: Any) -> Any:
+        if not isinstance(values, dict):
+            raise _Mismatch("an object was expected")
+        return {key: inner.decode(value) for key, value in values.items()}
+
+    return _Coder(encode, decode)
+
+
+def _dataclass(kind: Any, without: frozenset[str] = frozenset()) -> _Coder:
+    hints = get_type_hints(kind)
+    coders = {f.name: _coder(hints[f.name]) for f in dataclasses.fields(kind) if f.name not in without}
+    optional = {
+        f.name
+        for f in dataclasses.fields(kind)
+        if f.default is not dataclasses.MISSING or f.default_factory is not dataclasses.MISSING
+    }
+    required = coders.keys() - optional
+    omitted = {f.name for f in dataclasses.fields(kind) if f.default is None}  # absent says None again
+
+    def encode(value: Any) -> Json:
+        if type(value) is not kind:
+            raise TypeError(f"a {kind.__name__} was expected, not {type(value).__name__}")
+        fields = ((name, getattr(value, name), coder) for name, coder in coders.items())
+        return {
+            name: coder.encode(held)
+            for name, held, coder in fields
+            if held is not None or name not in omitted
+        }
+
+    def decode(read: Any) -> Any:
+        body, elsewhere = read if without else (read, {})
+        if not isinstance(body, dict):
+            raise _Mismatch(f"a {kind.__name__} was expected")
+        if unknown := body.keys() - coders.keys():
+            raise _Mismatch(f"{kind.__name__} has no {min(unknown)}")
+        if missing := required - body.keys():
+            raise _Mismatch(f"{kind.__name__} lacks {min(missing)}")
+        return kind(**{name: coders[name].decode(value) for name, value in body.items()}, **elsewhere)
+
+    return _Coder(encode, decode)
+
+
+AGENT: Document[Agent] = Document(Agent)
+PROPOSAL: Document[Proposal] = Document(Proposal, without=frozenset({"payload"}))
+VERDICT: Document[Verdict] = Document(Verdict)
+PLAN: Document[ApprovalPlan] = Document(ApprovalPlan)
+REJECTION: Document[Rejection] = Document(Rejection)
+OUTCOME: Document[Outcome] = Document(Outcome)
+OBJECT: Document[Mapping[str, Json]] = Document(Mapping[str, Json])
+NAMES: Document[tuple[str, ...]] = Document(tuple[str, ...])
+TEXTS: Document[tuple[tuple[str, str], ...]] = Document(tuple[tuple[str, str], ...])

@@ -1,0 +1,91 @@
+"""Keeps grants as handed out and moves them, once, out of ISSUED."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, exists, select, update
+
+from gate.domain.request import Grant, GrantState
+from gate.store.bound import Bound
+from gate.store.errors import UnreadableRow
+from gate.store.tables import grants
+
+
+class SqlGrants:
+    """Implements `ports.Grants`."""
+
+    def __init__(self, bound: Bound) -> None:
+        self._bound = bound
+
+    async def add(self, grant: Grant) -> None:
+        await self._bound.put(
+            grants,
+            {
+                "jti": grant.jti,
+                "action_id": grant.action,
+                "version": grant.version,
+                "payload_sha256": grant.payload_sha256,
+                "audience": grant.audience,
+                "issued_at": grant.issued_at,
+                "expires_at": grant.expires_at,
+                "token": grant.token,
+                "state": grant.state.value,
+                "redeemed_at": grant.redeemed_at,
+                "redeemed_by": grant.redeemed_by,
+            },
+        )
+
+    async def get(self, jti: str) -> Grant | None:
+        return _grant(await self._bound.row(select(grants).where(grants.c.jti == jti)))
+
+    async def latest(self, action_id: str, version: int) -> Grant | None:
+        """The one issued last."""
+        statement = (
+            select(grants)
+            .where(grants.c.action_id == action_id, grants.c.version == version)
+            .order_by(grants.c.issued_at.desc(), grants.c.jti.desc())
+            .limit(1)
+        )
+        return _grant(await self._bound.row(statement))
+
+    async def move(
+        self, jti: str, *, to: GrantState, at: datetime | None = None, by: str | None = None
+    ) -> bool:
+        """Also False where another grant of the same version was redeemed before. Two transactions that redeem two
+        grants of one version at the same instant cannot both commit: a unique index refuses the second."""
+        change = update(grants).where(grants.c.jti == jti, grants.c.state == GrantState.ISSUED.value)
+        if to is GrantState.REDEEMED:
+            other = grants.alias()
+            used = exists().where(
+                other.c.action_id == grants.c.action_id,
+                other.c.version == grants.c.version,
+                other.c.state == GrantState.REDEEMED.value,
+            )
+            change = change.where(~used).values(state=to.value, redeemed_at=at, redeemed_by=by)
+        else:
+            change = change.values(state=to.value)
+        return await self._bound.moved(change) == 1
+
+
+def _grant(row: Row[Any] | None) -> Grant | None:
+    if row is None:
+        return None
+    try:
+        state = GrantState(row.state)
+    except ValueError:
+        raise UnreadableRow(f"Grant {row.jti}", "it has an unknown state") from None
+    return Grant(
+        jti=row.jti,
+        action=row.action_id,
+        version=row.version,
+        payload_sha256=row.payload_sha256,
+        audience=row.audience,
+        issued_at=row.issued_at,
+        expires_at=row.expires_at,
+        token=row.token,
+        state=state,
+        redeemed_at=row.redeemed_at,
+        redeemed_by=row.redeemed_by,
+    )

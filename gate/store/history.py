@@ -1,0 +1,102 @@
+"""Questions to the gate's own history of actions; what the answers mean is the policy's business."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, func, select
+
+from gate.domain.action import Velocity
+from gate.domain.request import Status
+from gate.store.bound import Bound
+from gate.store.tables import actions
+from gate.usecases.ports import LikeIt
+
+_REFUSED = (Status.DENIED.value, Status.THROTTLED.value)
+_RELEASED = (Status.ALLOWED.value, Status.APPROVED.value)
+
+_KEYS: Mapping[str, ColumnElement[Any]] = {
+    "agent": actions.c.agent_id,
+    "topic": actions.c.topic,
+    "tool": actions.c.tool,
+    "team": actions.c.team,
+    "environment": actions.c.environment,
+}
+_SUMS: Mapping[str, ColumnElement[Any]] = {
+    "amount_usd": actions.c.amount_usd,
+    "affected_users": actions.c.affected_users,
+}
+
+
+async def pending_count(bound: Bound, agent_id: str) -> int:
+    open_ones = actions.c.status == Status.PENDING.value
+    return await bound.scalar(
+        select(func.count()).select_from(actions).where(actions.c.agent_id == agent_id, open_ones)
+    )
+
+
+async def seen_before(bound: Bound, agent_id: str, topic: str) -> bool:
+    released = exists().where(
+        actions.c.agent_id == agent_id, actions.c.topic == topic, actions.c.status.in_(_RELEASED)
+    )
+    return bool(await bound.scalar(select(released)))
+
+
+async def retries(bound: Bound, agent_id: str, topic: str, payload_sha256: str, since: datetime) -> int:
+    return await bound.scalar(
+        select(func.count())
+        .select_from(actions)
+        .where(
+            actions.c.agent_id == agent_id,
+            actions.c.payload_sha256 == payload_sha256,
+            actions.c.topic == topic,
+            actions.c.created_at >= since,
+        )
+    )
+
+
+async def velocity(bound: Bound, probe: Velocity, values: Mapping[str, str], since: datetime) -> float:
+    """Neither denied nor throttled actions count: they did nothing, and counting the throttled would lock an agent
+    out for as long as it keeps asking. An empty value asks for actions without one. KeyError for a key or a sum
+    that actions do not have."""
+    measure = func.count() if probe.sum_of is None else func.coalesce(func.sum(_SUMS[probe.sum_of]), 0)
+    same = [_KEYS[key] == values[key] if values[key] else _KEYS[key].is_(None) for key in probe.key]
+    statement = (
+        select(measure)
+        .select_from(actions)
+        .where(*same, actions.c.created_at >= since, actions.c.status.not_in(_REFUSED))
+    )
+    return float(await bound.scalar(statement))
+
+
+async def like_it(bound: Bound, agent_id: str, topic: str, since: datetime, *, except_id: str) -> LikeIt:
+    """`total` counts all that were decided, however; the amounts are those of released ones."""
+    released = actions.c.status.in_(_RELEASED)
+
+    def having(status: Status) -> ColumnElement[int]:
+        return func.count().filter(actions.c.status == status.value)
+
+    statement = select(
+        func.count().filter(actions.c.status != Status.PENDING.value).label("total"),
+        having(Status.ALLOWED).label("allowed"),
+        having(Status.APPROVED).label("approved"),
+        having(Status.REJECTED).label("rejected"),
+        func.min(actions.c.amount_usd).filter(released).label("low"),
+        func.max(actions.c.amount_usd).filter(released).label("high"),
+    ).where(
+        actions.c.agent_id == agent_id,
+        actions.c.topic == topic,
+        actions.c.created_at >= since,
+        actions.c.id != except_id,
+    )
+    (row,) = await bound.rows(statement)
+    return LikeIt(
+        total=row.total,
+        allowed=row.allowed,
+        approved=row.approved,
+        rejected=row.rejected,
+        amount_low=row.low,
+        amount_high=row.high,
+    )

@@ -1,0 +1,133 @@
+"""Brings a database's schema to the one this code was written for; blocking, for start-up and `gate migrate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy.exc
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, inspect, text
+
+from gate.store import postgres, sqlite
+from gate.store.address import Address, parse_address
+from gate.store.errors import DatabaseRefused, SchemaMismatch
+
+_SCRIPTS = Path(__file__).with_name("migrations")
+_LOCK_ID = 0x5167_0FF1  # an advisory lock of ours: one replica migrates, the others wait
+
+
+def head() -> str:
+    """The revision this code was written for."""
+    revision = _scripts().get_current_head()
+    if revision is None:
+        raise LookupError("there are no migrations")
+    return revision
+
+
+def current(url: str) -> str | None:
+    """The revision of the database, None for one without our tables; a missing SQLite file is not created."""
+    address = parse_address(url)
+    if address.path is not None and not address.path.exists():
+        return None
+    with _connected(address) as connection:
+        return _revision(connection)
+
+
+def upgrade(url: str) -> str:
+    """Bring the database to `head()`, which is returned; all of it or nothing.
+
+    SQLite: refused while a gate runs on the file. PostgreSQL: may run beside old replicas. Raises
+    `DatabaseRefused` where the database is not ours or newer than this code.
+    """
+    address = parse_address(url)
+    if address.path is None:
+        return _upgrade(address)
+    sqlite.prepare_file(address.path)
+    lock = sqlite.FileLock(address.path)
+    lock.take()
+    try:
+        return _upgrade(address)
+    finally:
+        lock.release()
+
+
+def make_ready(address: Address) -> None:
+    """Migrate a fresh database; demand of any other that it is at `head()`.
+
+    Raises `SchemaMismatch` naming what to do.
+    """
+    with _connected(address) as connection:
+        revision = _revision(connection)
+    if revision is None:
+        _upgrade(address)
+    elif revision != head():
+        raise _mismatch(address, revision)
+
+
+def _upgrade(address: Address) -> str:
+    with _connected(address) as connection:
+        if address.postgres:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
+        revision = _revision(connection)
+        if revision is not None and not _known(revision):
+            raise _mismatch(address, revision)
+        config = Config()
+        config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+    return head()
+
+
+def _mismatch(address: Address, revision: str) -> SchemaMismatch:
+    if _known(revision):
+        return SchemaMismatch(
+            f"The database {address} is at schema {revision} and this version needs {head()}: "
+            "run `gate migrate`, then start again."
+        )
+    return SchemaMismatch(
+        f"The database {address} is at schema {revision}, which is newer than this version knows (it knows up to "
+        f"{head()}): run a newer Signoff; `gate migrate` never goes back."
+    )
+
+
+def _known(revision: str) -> bool:
+    try:
+        return _scripts().get_revision(revision) is not None
+    except CommandError:
+        return False
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(_SCRIPTS))
+
+
+def _revision(connection: Connection) -> str | None:
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is None and (strangers := inspect(connection).get_table_names()):
+        raise DatabaseRefused(
+            f"The database holds tables that are not Signoff's (such as {min(strangers)}); give the gate an empty "
+            "one of its own."
+        )
+    return revision
+
+
+@contextmanager
+def _connected(address: Address) -> Iterator[Connection]:
+    """One blocking connection, closed with its engine; rolled back unless committed."""
+    engine = sqlite.sync_engine(address) if address.path is not None else postgres.sync_engine(address)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except sqlalchemy.exc.DatabaseError as problem:
+        if getattr(problem.orig, "sqlite_errorname", None) != "SQLITE_NOTADB":
+            raise
+        raise DatabaseRefused(f"{address.path} is not a SQLite database.") from None
+    finally:
+        engine.dispose()

@@ -1,0 +1,1 @@
+"""Alembic's folder: what brought databases from one schema to the next."""

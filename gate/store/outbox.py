@@ -1,0 +1,123 @@
+"""Keeps the messages that must leave, leases the head of each line, and keeps the dead visible."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, and_, delete, exists, false, func, or_, select, true, update
+
+from gate.store.bound import Bound
+from gate.store.codec import OBJECT
+from gate.store.tables import outbox
+from gate.usecases.ports import Message
+
+_ALIVE = outbox.c.dead.is_(False)
+
+
+class SqlOutbox:
+    """Implements `ports.Outbox`. A line is the living messages of one action and channel, in the order of their ids."""
+
+    def __init__(self, bound: Bound) -> None:
+        self._bound = bound
+
+    async def add(self, message: Message) -> None:
+        await self._bound.put(
+            outbox,
+            {
+                "id": message.id,
+                "action_id": message.action_id,
+                "channel": message.channel,
+                "kind": message.kind,
+                "body": OBJECT.dumps(message.body),
+                "created_at": message.created_at,
+                "due_at": message.due_at,
+                "leased_until": None,
+                "attempts": message.attempts,
+                "last_error": message.last_error,
+                "dead": message.dead,
+            },
+        )
+
+    async def claim(self, channel: str, now: datetime, *, lease_sec: int, limit: int) -> tuple[Message, ...]:
+        """Whoever else claims at the same time gets other messages."""
+        earlier = outbox.alias()
+        head = ~exists().where(
+            earlier.c.action_id == outbox.c.action_id,
+            earlier.c.channel == outbox.c.channel,
+            earlier.c.dead.is_(False),
+            earlier.c.id < outbox.c.id,
+        )
+        free = or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now)
+        statement = (
+            select(outbox)
+            .where(outbox.c.channel == channel, _ALIVE, outbox.c.due_at <= now, free, head)
+            .order_by(outbox.c.due_at, outbox.c.id)
+            .limit(limit)
+        )
+        rows = await self._bound.rows(self._bound.claiming(statement))
+        if rows:
+            until = now + timedelta(seconds=lease_sec)
+            chosen = outbox.c.id.in_([row.id for row in rows])
+            await self._bound.moved(update(outbox).where(chosen).values(leased_until=until))
+        return tuple(_message(row) for row in rows)
+
+    async def delivered(self, message_id: str) -> None:
+        await self._bound.moved(delete(outbox).where(outbox.c.id == message_id))
+
+    async def retry(self, message_id: str, *, at: datetime, error: str, counts: bool = True) -> None:
+        """Due again at `at`, and an attempt older unless `counts` is False."""
+        attempts = outbox.c.attempts + (1 if counts else 0)
+        await self._bound.moved(
+            update(outbox)
+            .where(outbox.c.id == message_id, _ALIVE)
+            .values(due_at=at, leased_until=None, attempts=attempts, last_error=error)
+        )
+
+    async def bury(self, message_id: str, *, error: str) -> None:
+        await self._bound.moved(
+            update(outbox)
+            .where(outbox.c.id == message_id, _ALIVE)
+            .values(dead=true(), leased_until=None, attempts=outbox.c.attempts + 1, last_error=error)
+        )
+
+    async def revive(self, message_id: str, *, now: datetime) -> bool:
+        """Start over with a dead letter: due now, no attempts counted. False where it is not dead."""
+        revived = (
+            update(outbox)
+            .where(and_(outbox.c.id == message_id, outbox.c.dead.is_(True)))
+            .values(dead=false(), due_at=now, leased_until=None, attempts=0)
+        )
+        return await self._bound.moved(revived) == 1
+
+    async def drop(self, message_id: str) -> bool:
+        """Forget a message, dead or waiting. False where there is none."""
+        return await self._bound.moved(delete(outbox).where(outbox.c.id == message_id)) == 1
+
+    async def rows(self, *, dead_only: bool, limit: int) -> tuple[Message, ...]:
+        """The oldest first."""
+        statement = select(outbox).order_by(outbox.c.id).limit(limit)
+        if dead_only:
+            statement = statement.where(outbox.c.dead.is_(True))
+        return tuple(_message(row) for row in await self._bound.rows(statement))
+
+    async def depth(self) -> tuple[int, int]:
+        counts = {False: 0, True: 0}
+        grouped = select(outbox.c.dead, func.count().label("messages")).group_by(outbox.c.dead)
+        counts.update((row.dead, row.messages) for row in await self._bound.rows(grouped))
+        return counts[False], counts[True]
+
+
+def _message(row: Row[Any]) -> Message:
+    return Message(
+        id=row.id,
+        action_id=row.action_id,
+        channel=row.channel,
+        kind=row.kind,
+        body=OBJECT.loads(row.body, f"Message {row.id}"),
+        created_at=row.created_at,
+        due_at=row.due_at,
+        attempts=row.attempts,
+        last_error=row.last_error,
+        dead=row.dead,
+    )

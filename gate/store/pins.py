@@ -1,0 +1,43 @@
+"""Keeps pinned Slack identities; a pin is never changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from gate.store.bound import Bound
+from gate.store.tables import pins
+from gate.usecases.ports import Pin
+
+
+class SqlPins:
+    """Implements `ports.Pins`."""
+
+    def __init__(self, bound: Bound) -> None:
+        self._bound = bound
+
+    async def by_person(self, person_id: str) -> Pin | None:
+        return _pin(await self._bound.row(select(pins).where(pins.c.person == person_id)))
+
+    async def by_user(self, team_id: str, user_id: str) -> Pin | None:
+        mine = select(pins).where(pins.c.team_id == team_id, pins.c.user_id == user_id)
+        return _pin(await self._bound.row(mine))
+
+    async def add(self, pin: Pin) -> bool:
+        """False where the person or the Slack user is pinned already, whoever to."""
+        return await self._bound.put_new(
+            pins,
+            {
+                "person": pin.person,
+                "team_id": pin.team_id,
+                "user_id": pin.user_id,
+                "pinned_at": pin.pinned_at,
+            },
+        )
+
+
+def _pin(row: Row[Any] | None) -> Pin | None:
+    if row is None:
+        return None
+    return Pin(person=row.person, team_id=row.team_id, user_id=row.user_id, pinned_at=row.pinned_at)

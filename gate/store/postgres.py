@@ -1,0 +1,59 @@
+"""PostgreSQL as the gate needs it: a pool of connections with bounds on everything that can wait."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from gate.store.address import Address
+
+POOL_SIZE = 10
+"""Connections a gate process holds; transactions are short, so a few serve many clients."""
+
+_BOUNDS = (
+    "SET statement_timeout = '10s'",
+    "SET lock_timeout = '5s'",
+    "SET idle_in_transaction_session_timeout = '30s'",
+    # A decision acknowledged to anybody must be on disk, whatever the server's default is; `on` also waits for
+    # synchronous standbys where there are any.
+    "SELECT set_config('synchronous_commit', 'on', false) "
+    "WHERE current_setting('synchronous_commit') IN ('off', 'local')",
+)
+
+
+def sync_engine(address: Address) -> Engine:
+    """For migrations: blocking, and patient with statements that rewrite a table."""
+    return create_engine(address.url, connect_args={"connect_timeout": 10}, hide_parameters=True)
+
+
+def pool_engine(address: Address) -> AsyncEngine:
+    """READ COMMITTED; guarded updates carry the correctness, not the isolation level."""
+    engine = create_async_engine(
+        address.url,
+        connect_args={"connect_timeout": 10},
+        pool_size=POOL_SIZE,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,  # a restarted or failed-over server costs no request
+        pool_recycle=1_800,
+        hide_parameters=True,  # payloads must not reach logs through an exception's text
+    )
+
+    def on_connect(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        try:
+            for statement in _BOUNDS:
+                cursor.execute(statement)
+        finally:
+            cursor.close()
+        connection.commit()  # or the rollback of the first transaction would take them back
+
+    event.listen(engine.sync_engine, "connect", on_connect)
+    return engine
+
+
+def reading(engine: AsyncEngine) -> AsyncEngine:
+    """The same pool for transactions that see one snapshot and change nothing."""
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

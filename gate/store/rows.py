@@ -1,0 +1,263 @@
+"""An action record as rows, and back; reading and writing them is `actions.py`'s work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import Any, TypeVar
+
+from sqlalchemy import Row, Select, select
+
+from gate.domain.action import Proposal
+from gate.domain.request import (
+    ActionRecord,
+    Choice,
+    Deadline,
+    DeadlineKind,
+    Reassignment,
+    Status,
+    Version,
+    Vote,
+)
+from gate.store import codec
+from gate.store.errors import UnreadableRow
+from gate.store.tables import actions, deadlines, versions
+
+E = TypeVar("E", bound=Enum)
+
+_FIRST = (
+    versions.c.payload.label("first_payload"),
+    versions.c.policy_digest.label("first_policy_digest"),
+    versions.c.rule.label("first_rule"),
+    versions.c.created_at.label("first_created_at"),
+    versions.c.editor.label("first_editor"),
+    versions.c.comment.label("first_comment"),
+)
+_DEADLINE = (
+    deadlines.c.kind.label("deadline_kind"),
+    deadlines.c.due_at.label("deadline_due_at"),
+    deadlines.c.seq.label("deadline_seq"),
+    deadlines.c.step.label("deadline_step"),
+)
+
+WHOLE: Select[Any] = select(actions, *_FIRST, *_DEADLINE).select_from(
+    actions.join(versions, (versions.c.action_id == actions.c.id) & (versions.c.number == 1)).outerjoin(
+        deadlines, deadlines.c.action_id == actions.c.id
+    )
+)
+"""Actions with version 1 and the armed deadline: all there is to most of them."""
+
+
+def fixed_columns(record: ActionRecord) -> dict[str, Any]:
+    """What never changes once stored; the payload is not among it, it is version 1's."""
+    proposal, agent = record.proposal, record.agent
+    return {
+        "id": record.id,
+        "agent_id": agent.id,
+        "agent_name": agent.name,
+        "team": agent.team,
+        "topic": proposal.topic,
+        "tool": proposal.tool,
+        "environment": proposal.environment,
+        "payload_sha256": record.proposed.payload_sha256,
+        "created_at": record.created_at,
+        "agent": codec.AGENT.dumps(agent),
+        "proposal": codec.PROPOSAL.dumps(proposal),
+    }
+
+
+def changing_columns(record: ActionRecord, before: ActionRecord | None) -> dict[str, Any]:
+    """What a save writes; documents that are the same objects as `before`'s are left alone."""
+    columns: dict[str, Any] = {
+        "revision": record.revision,
+        "status": record.status.value,
+        "sla_at": record.sla_at,
+        "decided_at": record.decided_at,
+        "decided_by": record.decided_by,
+        "decision_note": record.decision_note,
+        "version": len(record.versions),
+        "votes": len(record.votes),
+        "reassignments": len(record.reassignments),
+        "escalation_step": record.escalation_step,
+        "breached": record.breached,
+        "held": record.held,
+        "redeemed_jti": record.redeemed_jti,
+        "grants_revoked": record.grants_revoked,
+        "rejection": None if record.rejection is None else codec.REJECTION.dumps(record.rejection),
+        "outcome": None if record.outcome is None else codec.OUTCOME.dumps(record.outcome),
+    }
+    if before is None or record.verdict is not before.verdict:
+        effective = record.verdict.effective
+        columns |= {
+            "risk": effective.risk.value,
+            "amount_usd": effective.amount_usd,
+            "affected_users": effective.affected_users,
+            "verdict": codec.VERDICT.dumps(record.verdict),
+        }
+    if before is None or record.plan is not before.plan:
+        columns["plan"] = None if record.plan is None else codec.PLAN.dumps(record.plan)
+    if before is None or record.asked is not before.asked:
+        columns["asked"] = codec.NAMES.dumps(record.asked)
+    if before is None or record.called is not before.called:
+        columns["called"] = codec.NAMES.dumps(record.called)
+    return columns
+
+
+def version_row(action_id: str, version: Version) -> dict[str, Any]:
+    return {
+        "action_id": action_id,
+        "number": version.number,
+        "payload": codec.OBJECT.dumps(version.payload),
+        "payload_sha256": version.payload_sha256,
+        "policy_digest": version.policy_digest,
+        "rule": version.rule,
+        "created_at": version.created_at,
+        "editor": version.editor,
+        "comment": version.comment,
+    }
+
+
+def vote_row(action_id: str, seq: int, vote: Vote) -> dict[str, Any]:
+    return {
+        "action_id": action_id,
+        "seq": seq,
+        "version": vote.version,
+        "person": vote.person,
+        "choice": vote.choice.value,
+        "at": vote.at,
+        "comment": vote.comment,
+        "on_behalf_of": vote.on_behalf_of,
+    }
+
+
+def reassignment_row(action_id: str, seq: int, reassignment: Reassignment) -> dict[str, Any]:
+    return {
+        "action_id": action_id,
+        "seq": seq,
+        "by": reassignment.by,
+        "to": codec.NAMES.dumps(reassignment.to),
+        "reason": reassignment.reason,
+        "at": reassignment.at,
+    }
+
+
+def deadline_row(action_id: str, deadline: Deadline) -> dict[str, Any]:
+    return {
+        "action_id": action_id,
+        "kind": deadline.kind.value,
+        "due_at": deadline.due_at,
+        "seq": deadline.seq,
+        "step": deadline.step,
+    }
+
+
+def to_record(
+    row: Row[Any],
+    later: Iterable[Row[Any]],
+    votes: Iterable[Row[Any]],
+    reassignments: Iterable[Row[Any]],
+) -> ActionRecord:
+    """The record of a `WHOLE` row, its versions from the second on, its votes and its reassignments, each in order.
+
+    Raises `UnreadableRow` naming the action where something in it cannot be decoded or is missing.
+    """
+    where = f"Action {row.id}"
+    first = Version(
+        number=1,
+        payload=codec.OBJECT.loads(row.first_payload, f"{where}, version 1"),
+        payload_sha256=row.payload_sha256,
+        policy_digest=row.first_policy_digest,
+        rule=row.first_rule,
+        created_at=row.first_created_at,
+        editor=row.first_editor,
+        comment=row.first_comment,
+    )
+    record = ActionRecord(
+        id=row.id,
+        agent=codec.AGENT.loads(row.agent, where),
+        proposal=_proposal(row, first, where),
+        verdict=codec.VERDICT.loads(row.verdict, where),
+        status=_member(Status, row.status, where),
+        created_at=row.created_at,
+        versions=(first, *(_version(each, where) for each in later)),
+        revision=row.revision,
+        decided_at=row.decided_at,
+        decided_by=row.decided_by,
+        decision_note=row.decision_note,
+        plan=None if row.plan is None else codec.PLAN.loads(row.plan, where),
+        votes=tuple(_vote(each, where) for each in votes),
+        reassignments=tuple(_reassignment(each, where) for each in reassignments),
+        asked=codec.NAMES.loads(row.asked, where),
+        called=codec.NAMES.loads(row.called, where),
+        deadline=_deadline(row, where),
+        sla_at=row.sla_at,
+        escalation_step=row.escalation_step,
+        breached=row.breached,
+        held=row.held,
+        rejection=None if row.rejection is None else codec.REJECTION.loads(row.rejection, where),
+        redeemed_jti=row.redeemed_jti,
+        grants_revoked=row.grants_revoked,
+        outcome=None if row.outcome is None else codec.OUTCOME.loads(row.outcome, where),
+    )
+    counted = (len(record.versions), len(record.votes), len(record.reassignments))
+    if counted != (row.version, row.votes, row.reassignments):
+        raise UnreadableRow(where, "a version, vote or reassignment is missing")
+    return record
+
+
+def _proposal(row: Row[Any], first: Version, where: str) -> Proposal:
+    return codec.PROPOSAL.loads(row.proposal, where, payload=first.payload)
+
+
+def _version(row: Row[Any], where: str) -> Version:
+    return Version(
+        number=row.number,
+        payload=codec.OBJECT.loads(row.payload, f"{where}, version {row.number}"),
+        payload_sha256=row.payload_sha256,
+        policy_digest=row.policy_digest,
+        rule=row.rule,
+        created_at=row.created_at,
+        editor=row.editor,
+        comment=row.comment,
+    )
+
+
+def _vote(row: Row[Any], where: str) -> Vote:
+    return Vote(
+        person=row.person,
+        choice=_member(Choice, row.choice, where),
+        version=row.version,
+        at=row.at,
+        comment=row.comment,
+        on_behalf_of=row.on_behalf_of,
+    )
+
+
+def _reassignment(row: Row[Any], where: str) -> Reassignment:
+    return Reassignment(by=row.by, to=codec.NAMES.loads(row.to, where), reason=row.reason, at=row.at)
+
+
+def _deadline(row: Row[Any], where: str) -> Deadline | None:
+    if row.deadline_kind is None:
+        return None
+    return Deadline(
+        kind=_member(DeadlineKind, row.deadline_kind, where),
+        due_at=row.deadline_due_at,
+        seq=row.deadline_seq,
+        step=row.deadline_step,
+    )
+
+
+def _member(kind: type[E], value: str, where: str) -> E:
+    try:
+        return kind(value)
+    except ValueError:
+        raise UnreadableRow(where, f"it holds an unknown {kind.__name__}") from None
+
+
+def grouped(rows: Sequence[Row[Any]]) -> dict[str, list[Row[Any]]]:
+    """Rows by their `action_id`, in the order given."""
+    by_action: dict[str, list[Row[Any]]] = {}
+    for row in rows:
+        by_action.setdefault(row.action_id, []).append(row)
+    return by_action

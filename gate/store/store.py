@@ -1,0 +1,202 @@
+"""Opens transactions on one database and closes everything again; what they do is the aggregates' work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from typing import Any, Self, TypeVar
+
+import sqlalchemy.exc
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gate.store import migrate, postgres, sqlite, tables
+from gate.store.address import Address, parse_address
+from gate.store.bound import Bound
+from gate.store.transaction import SqlTransaction
+from gate.usecases.ports import Clock, StoreUnavailable, Transaction
+
+T = TypeVar("T")
+
+CHECK_SEC = 5.0
+"""How long `check` waits before it says that the database is not available."""
+
+WRITER_SEC = 10.0
+"""How long a transaction waits for its turn to write (SQLite)."""
+
+
+def open_store(url: str, *, clock: Clock, exclusive: bool = True) -> SqlStore:
+    """The store at `url`, not started yet: `await store.start()` or `async with` opens it.
+
+    `exclusive=False` is for short command-line verbs beside a running gate: it does not claim the SQLite file for
+    this process. Raises `DatabaseRefused` for a URL it cannot use.
+    """
+    return SqlStore(parse_address(url), clock=clock, exclusive=exclusive)
+
+
+class SqlStore:
+    """Implements `ports.Store` on SQLite or PostgreSQL."""
+
+    def __init__(self, address: Address, *, clock: Clock, exclusive: bool = True) -> None:
+        self.address = address
+        self._clock = clock
+        self._lock = sqlite.FileLock(address.path) if address.path is not None and exclusive else None
+        self._turn = asyncio.Lock() if address.path is not None else None
+        self._engines: list[AsyncEngine] = []
+        self._open = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def start(self) -> None:
+        """Claim the database, bring a new one to the present schema, and get ready.
+
+        Raises `DatabaseRefused` where it may not be used (and says what to do), `StoreUnavailable` where it does
+        not answer.
+        """
+        with _availability():
+            await _to_the_end(asyncio.to_thread(self._claim))
+        if self.address.path is not None:
+            self._engines = [sqlite.writer_engine(self.address), sqlite.reader_engine(self.address)]
+        else:
+            engine = postgres.pool_engine(self.address)
+            self._engines = [engine, postgres.reading(engine)]
+
+    def _claim(self) -> None:
+        if self.address.path is not None:
+            sqlite.prepare_file(self.address.path)
+        if self._lock is not None:
+            self._lock.take()
+        try:
+            migrate.make_ready(self.address)
+        except BaseException:
+            if self._lock is not None:
+                self._lock.release()
+            raise
+
+    async def close(self) -> None:
+        """Let open transactions end, then close every connection and give the database free; may be repeated."""
+        engines, self._engines = self._engines, []
+        await self._idle.wait()
+        for engine in engines:
+            await engine.dispose()
+        if self._lock is not None:
+            self._lock.release()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def writing(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that commits on clean exit and rolls back on any exception or cancellation.
+
+        A cancellation that comes while it commits waits for the commit and leaves it in place.
+        """
+        return self._transaction(writable=True)
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that sees one state of the database and cannot change it."""
+        return self._transaction(writable=False)
+
+    async def check(self) -> None:
+        """Commits a row of its own, because only a commit shows that the next one would succeed."""
+        try:
+            async with asyncio.timeout(CHECK_SEC), self._bound(writable=True) as bound:
+                await bound.put_over(tables.heartbeat, {"id": 1, "at": self._clock.now()})
+        except TimeoutError:
+            raise StoreUnavailable("The database did not commit in time.") from None
+
+    @asynccontextmanager
+    async def _transaction(self, *, writable: bool) -> AsyncIterator[Transaction]:
+        async with self._bound(writable=writable) as bound:
+            yield SqlTransaction(bound)
+
+    @asynccontextmanager
+    async def _bound(self, *, writable: bool) -> AsyncIterator[Bound]:
+        if not self._engines:
+            raise StoreUnavailable("The store is not open.")
+        engine = self._engines[0 if writable else 1]
+        with self._counted(), _availability():
+            async with self._my_turn() if writable else nullcontext():
+                connection = await engine.connect()
+                try:
+                    await connection.begin()
+                    yield Bound(connection=connection, postgres=self.address.postgres, writable=writable)
+                    await _to_the_end(connection.commit() if writable else connection.rollback())
+                finally:
+                    await _to_the_end(_put_back(connection))
+
+    @asynccontextmanager
+    async def _my_turn(self) -> AsyncIterator[None]:
+        if self._turn is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(WRITER_SEC):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise StoreUnavailable("Too many writers wait for the database.") from None
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._open += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._open -= 1
+            if self._open == 0:
+                self._idle.set()
+
+
+async def _put_back(connection: AsyncConnection) -> None:
+    """Roll back what was not committed and return the connection to its pool."""
+    await connection.close()
+
+
+async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end even where this task is cancelled meanwhile; the cancellation follows after it."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as request:
+            cancelled = request
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # taken note of; the cancellation is what the caller is told
+    raise cancelled
+
+
+@contextmanager
+def _availability() -> Iterator[None]:
+    """Turns the drivers' ways of saying "not now" into `StoreUnavailable`; mistakes of ours pass as they are."""
+    try:
+        yield
+    except sqlalchemy.exc.TimeoutError as problem:
+        raise StoreUnavailable("Every connection to the database is busy.") from problem
+    except sqlalchemy.exc.DBAPIError as problem:
+        if not _is_transient(problem):
+            raise
+        reason = str(problem.orig).strip().partition("\n")[0]
+        raise StoreUnavailable(f"The database cannot take a decision now: {reason}") from problem
+
+
+_SQLITE_ERROR = 1  # a mistake in a statement, not in the database's state
+_READ_ONLY_SERVER = "25006"
+
+
+def _is_transient(problem: sqlalchemy.exc.DBAPIError) -> bool:
+    if problem.connection_invalidated or isinstance(problem, sqlalchemy.exc.InterfaceError):
+        return True
+    if isinstance(problem, sqlalchemy.exc.OperationalError):
+        return getattr(problem.orig, "sqlite_errorcode", None) != _SQLITE_ERROR
+    return getattr(problem.orig, "sqlstate", None) == _READ_ONLY_SERVER

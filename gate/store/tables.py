@@ -1,0 +1,286 @@
+"""The schema: every table, index and trigger as SQLAlchemy Core sees it; `migrations/` brings databases there."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    event,
+)
+
+from gate.store.columns import KEY, SEQUENCE, Instant, Words
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+def _of_action() -> Column[str]:
+    return Column("action_id", KEY, ForeignKey("actions.id"), primary_key=True)
+
+
+# What is asked for stands in columns of its own; the whole truth is in the JSON documents. The payload as proposed is
+# kept once, as version 1.
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("status", KEY, nullable=False),
+    Column("agent_id", KEY, nullable=False),
+    Column("agent_name", Words, nullable=False),
+    Column("team", Words, nullable=False),
+    Column("topic", Words, nullable=False),
+    Column("tool", Words),
+    Column("environment", Words),
+    Column("risk", KEY, nullable=False),
+    Column("amount_usd", Double),
+    Column("affected_users", BigInteger),
+    Column("payload_sha256", KEY, nullable=False),  # of version 1
+    Column("created_at", Instant, nullable=False),
+    Column("sla_at", Instant),
+    Column("decided_at", Instant),
+    Column("decided_by", Words),
+    Column("decision_note", Words),
+    Column("version", Integer, nullable=False),  # the current one; there are as many versions
+    Column("votes", Integer, nullable=False),
+    Column("reassignments", Integer, nullable=False),
+    Column("escalation_step", Integer, nullable=False),
+    Column("breached", Boolean, nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("redeemed_jti", KEY),
+    Column("grants_revoked", Boolean, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("proposal", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("plan", Text),
+    Column("asked", Text, nullable=False),
+    Column("called", Text, nullable=False),
+    Column("rejection", Text),
+    Column("outcome", Text),
+)
+_PENDING = actions.c.status == "pending"
+Index("ix_actions_newest", actions.c.created_at, actions.c.id)
+Index("ix_actions_like_it", actions.c.agent_id, actions.c.topic, actions.c.created_at)
+Index("ix_actions_retries", actions.c.agent_id, actions.c.payload_sha256, actions.c.created_at)
+Index("ix_actions_queue", actions.c.sla_at, actions.c.id, sqlite_where=_PENDING, postgresql_where=_PENDING)
+Index("ix_actions_open", actions.c.agent_id, sqlite_where=_PENDING, postgresql_where=_PENDING)
+
+versions = Table(
+    "versions",
+    metadata,
+    _of_action(),
+    Column("number", Integer, primary_key=True),
+    Column("payload", Text, nullable=False),
+    Column("payload_sha256", KEY, nullable=False),
+    Column("policy_digest", KEY, nullable=False),
+    Column("rule", Words, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("editor", Words),
+    Column("comment", Words),
+)
+
+votes = Table(
+    "votes",
+    metadata,
+    _of_action(),
+    Column("seq", Integer, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("person", Words, nullable=False),
+    Column("choice", KEY, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("comment", Words),
+    Column("on_behalf_of", Words),
+)
+
+reassignments = Table(
+    "reassignments",
+    metadata,
+    _of_action(),
+    Column("seq", Integer, primary_key=True),
+    Column("by", Words, nullable=False),
+    Column("to", Text, nullable=False),
+    Column("reason", Words, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+# The action is the key, so a second armed deadline of one action cannot be stored.
+deadlines = Table(
+    "deadlines",
+    metadata,
+    _of_action(),
+    Column("kind", KEY, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("step", Integer, nullable=False),
+    Index("ix_deadlines_due", "due_at", "action_id"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("agent_id", KEY, primary_key=True),
+    Column("key_sha256", KEY, primary_key=True),
+    Column("body_sha256", KEY, nullable=False),
+    # Deferred, because the key is claimed before the action is stored.
+    Column("action_id", KEY, ForeignKey("actions.id", deferrable=True, initially="DEFERRED"), nullable=False),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("jti", KEY, primary_key=True),
+    Column("action_id", KEY, ForeignKey("actions.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("payload_sha256", KEY, nullable=False),
+    Column("audience", Words, nullable=False),
+    Column("issued_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("state", KEY, nullable=False),
+    Column("redeemed_at", Instant),
+    Column("redeemed_by", Words),
+)
+Index("ix_grants_latest", grants.c.action_id, grants.c.version, grants.c.issued_at, grants.c.jti)
+_REDEEMED = grants.c.state == "redeemed"
+Index(
+    "uq_grants_redeemed",
+    grants.c.action_id,
+    grants.c.version,
+    unique=True,
+    sqlite_where=_REDEEMED,
+    postgresql_where=_REDEEMED,
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("action_id", KEY, nullable=False),
+    Column("channel", KEY, nullable=False),
+    Column("kind", KEY, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("leased_until", Instant),
+    Column("attempts", Integer, nullable=False),
+    Column("last_error", Words),
+    Column("dead", Boolean, nullable=False),
+)
+_ALIVE = outbox.c.dead.is_(False)
+Index("ix_outbox_due", outbox.c.channel, outbox.c.due_at, sqlite_where=_ALIVE, postgresql_where=_ALIVE)
+Index(
+    "ix_outbox_line",
+    outbox.c.action_id,
+    outbox.c.channel,
+    outbox.c.id,
+    sqlite_where=_ALIVE,
+    postgresql_where=_ALIVE,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", SEQUENCE, Identity(always=True), primary_key=True),
+    Column("action_id", KEY),
+    Column("kind", KEY, nullable=False),
+    Column("actor", Words, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("canonical", LargeBinary, nullable=False),
+    Column("sha256", KEY, nullable=False),
+    Index("ix_audit_action", "action_id", "seq"),
+    sqlite_autoincrement=True,
+)
+
+cards = Table(
+    "cards",
+    metadata,
+    Column("action_id", KEY, primary_key=True),
+    Column("channel", Words, nullable=False),
+    Column("ts", Words),
+    Column("posting_since", Instant, nullable=False),
+    Column("rendered_sha256", KEY),
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("person", Words, primary_key=True),
+    Column("team_id", Words, nullable=False),
+    Column("user_id", Words, nullable=False),
+    Column("pinned_at", Instant, nullable=False),
+    UniqueConstraint("team_id", "user_id"),
+)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("name", Words, nullable=False, unique=True),
+    Column("key_sha256", KEY, nullable=False, unique=True),
+    Column("old_key_sha256", KEY, unique=True),
+    Column("old_until", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    Column("agent", Text, nullable=False),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("digest", KEY, primary_key=True),
+    Column("version", Words, nullable=False),
+    Column("documents", Text, nullable=False),
+    Column("loaded_at", Instant, nullable=False),
+)
+
+# One row, written by `Store.check` to find out whether a decision could be made durable.
+heartbeat = Table(
+    "heartbeat",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+)
+
+_SQLITE_REFUSAL = "BEGIN SELECT RAISE(ABORT, 'the audit record is append-only'); END"
+_POSTGRESQL_REFUSAL = "'BEGIN RAISE EXCEPTION ''the audit record is append-only''; END'"
+
+APPEND_ONLY: dict[str, tuple[str, ...]] = {
+    "sqlite": (
+        f"CREATE TRIGGER audit_keeps_update BEFORE UPDATE ON audit {_SQLITE_REFUSAL}",
+        f"CREATE TRIGGER audit_keeps_delete BEFORE DELETE ON audit {_SQLITE_REFUSAL}",
+        # INSERT OR REPLACE removes the old row without a delete trigger ever seeing it.
+        "CREATE TRIGGER audit_keeps_replace BEFORE INSERT ON audit "
+        "WHEN EXISTS (SELECT 1 FROM audit WHERE seq = NEW.seq) "
+        "BEGIN SELECT RAISE(ABORT, 'the audit record is append-only'); END",
+    ),
+    "postgresql": (
+        f"CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS {_POSTGRESQL_REFUSAL}",
+        "CREATE TRIGGER audit_keeps_rows BEFORE UPDATE OR DELETE ON audit "
+        "FOR EACH ROW EXECUTE FUNCTION audit_is_append_only()",
+        "CREATE TRIGGER audit_keeps_table BEFORE TRUNCATE ON audit "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only()",
+    ),
+}
+"""What makes the audit table refuse changes, per dialect, in the order of creation."""
+
+for _dialect, _statements in APPEND_ONLY.items():
+    for _statement in _statements:
+        event.listen(audit, "after_create", DDL(_statement).execute_if(dialect=_dialect))
