@@ -1,0 +1,26 @@
+// Knows the emoji that are written as :names: in a work chat.
+
+export const EMOJI = {
+  "white_check_mark": "✅", "heavy_check_mark": "✔️", "ballot_box_with_check": "☑️", "x": "❌",
+  "negative_squared_cross_mark": "❎", "warning": "⚠️", "rotating_light": "🚨", "bell": "🔔", "no_bell": "🔕",
+  "no_entry": "⛔", "no_entry_sign": "🚫", "octagonal_sign": "🛑", "stop_sign": "🛑", "lock": "🔒",
+  "unlock": "🔓", "key": "🔑", "shield": "🛡️", "hourglass": "⌛", "hourglass_flowing_sand": "⏳",
+  "stopwatch": "⏱️", "alarm_clock": "⏰", "clock1": "🕐", "timer_clock": "⏲️", "calendar": "📅",
+  "red_circle": "🔴", "large_red_circle": "🔴", "large_orange_circle": "🟠", "large_yellow_circle": "🟡",
+  "large_green_circle": "🟢", "large_blue_circle": "🔵", "large_purple_circle": "🟣", "white_circle": "⚪",
+  "black_circle": "⚫", "large_red_square": "🟥", "large_green_square": "🟩", "large_yellow_square": "🟨",
+  "small_blue_diamond": "🔹", "small_orange_diamond": "🔸", "thumbsup": "👍", "+1": "👍", "thumbsdown": "👎",
+  "-1": "👎", "eyes": "👀", "wave": "👋", "pray": "🙏", "raised_hands": "🙌", "clap": "👏", "muscle": "💪",
+  "point_right": "👉", "point_up": "☝️", "raised_hand": "✋", "ok_hand": "👌", "handshake": "🤝",
+  "smile": "😄", "slightly_smiling_face": "🙂", "thinking_face": "🤔", "tada": "🎉", "rocket": "🚀",
+  "fire": "🔥", "zap": "⚡", "boom": "💥", "sparkles": "✨", "star": "⭐", "heart": "❤️", "100": "💯",
+  "robot_face": "🤖", "gear": "⚙️", "wrench": "🔧", "hammer": "🔨", "mag": "🔍", "bulb": "💡", "memo": "📝",
+  "pencil": "📝", "pencil2": "✏️", "page_facing_up": "📄", "scroll": "📜", "clipboard": "📋", "inbox_tray": "📥",
+  "outbox_tray": "📤", "package": "📦", "file_folder": "📁", "link": "🔗", "paperclip": "📎", "email": "📧",
+  "envelope": "✉️", "phone": "☎️", "speech_balloon": "💬", "mega": "📣", "loudspeaker": "📢", "question": "❓",
+  "exclamation": "❗", "information_source": "ℹ️", "arrow_right": "➡️", "arrow_left": "⬅️", "arrow_up": "⬆️",
+  "arrow_down": "⬇️", "repeat": "🔁", "leftwards_arrow_with_hook": "↩️", "heavy_plus_sign": "➕",
+  "heavy_minus_sign": "➖", "moneybag": "💰", "credit_card": "💳", "dollar": "💵", "chart_with_upwards_trend": "📈",
+  "bar_chart": "📊", "bust_in_silhouette": "👤", "busts_in_silhouette": "👥", "scales": "⚖️", "house": "🏠",
+  "wastebasket": "🗑️", "skull": "💀", "see_no_evil": "🙈", "coffee": "☕", "sos": "🆘", "new": "🆕", "ok": "🆗",
+};
