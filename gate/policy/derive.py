@@ -1,0 +1,172 @@
+"""The facts a decision rests on: an agent's claims merged with what policy and history derive, to the stricter side."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+
+from gate.domain.action import Subject
+from gate.domain.risk import Risk, higher
+from gate.domain.verdict import Editable, Effective
+from gate.policy.conditions import Test
+from gate.policy.facts import EMPTY, Scratch
+from gate.policy.rulings import CompiledClassify
+from gate.policy.when import is_finite_number
+from gate.policy.when_values import ExpressionError
+
+_new = object.__new__
+_FROM_HISTORY = frozenset({"first_time", "retry_count"})
+_FIRST_TIME = frozenset({"first_time"})
+
+
+def claimed(s: Subject) -> Effective:
+    """The claims and the gate's own history, before anything is derived.
+
+    Built by filling the instance at once: the generated initialiser of a frozen dataclass takes four times as
+    long, and this runs once for every decision.
+    """
+    claims, history = s.proposal.claims, s.history
+    retries, counted = claims.retry_count or 0, history.retry_count
+    e = _new(Effective)
+    e.__dict__.update(
+        risk=claims.risk or Risk.MEDIUM,
+        risk_tags=claims.risk_tags,
+        confidence=claims.confidence,
+        anomaly_score=claims.anomaly_score,
+        amount_usd=claims.amount_usd,
+        affected_users=claims.affected_users,
+        retry_count=counted if counted >= retries else retries,
+        first_time=history.first_time,
+        verified=_FROM_HISTORY if counted >= retries else _FIRST_TIME,
+    )
+    return e
+
+
+def stated_risk(e: Effective, s: Subject) -> Risk | None:
+    """The effective risk where the agent or the policy stated one; None where medium only stands in."""
+    return e.risk if s.proposal.claims.risk is not None or "risk" in e.verified else None
+
+
+def with_risk(e: Effective, s: Subject, level: Risk) -> Effective:
+    """The facts with a rule's own risk in them: the higher of both, verified where it is the rule's."""
+    risk = higher(stated_risk(e, s), level) or level
+    raised = _new(Effective)
+    raised.__dict__.update(e.__dict__)
+    raised.__dict__["risk"] = risk
+    if risk is level:
+        raised.__dict__["verified"] = e.verified | {"risk"}
+    return raised
+
+
+class Derived:
+    """What the matching entries of `classify` say together; facts can only be raised."""
+
+    __slots__ = ("confidence", "editable", "maxima", "risk", "tags", "uncertain")
+
+    def __init__(self) -> None:
+        self.risk: Risk | None = None
+        self.tags: frozenset[str] = EMPTY
+        self.confidence: float | None = None
+        self.maxima: dict[str, float] = {}
+        self.uncertain: set[str] = set()
+        self.editable: Editable | None = None
+
+    def take(self, entry: CompiledClassify, e: Effective, s: Subject, x: Scratch) -> None:
+        """Add what one entry derives. A fact whose expression fails is uncertain, whatever is claimed."""
+        self.risk = higher(self.risk, entry.risk)
+        self.tags |= entry.risk_tags
+        for name, expression in entry.facts:
+            try:
+                value = expression(x.variables(e, s))
+            except ExpressionError:
+                self.uncertain.add(name)
+                continue
+            if not is_finite_number(value):
+                self.uncertain.add(name)
+            elif name == "confidence":
+                self.confidence = (
+                    float(value) if self.confidence is None else min(self.confidence, float(value))
+                )
+            else:
+                self.maxima[name] = max(self.maxima.get(name, -math.inf), float(value))
+        if entry.editable is not None:
+            self.editable = (
+                entry.editable if self.editable is None else narrower(self.editable, entry.editable)
+            )
+
+
+def narrower(first: Editable, second: Editable) -> Editable:
+    """What both let a reviewer change; of two schemas the first stands where only one can."""
+    if first.paths is None or second.paths is None:
+        paths = second.paths if first.paths is None else first.paths
+    else:
+        paths = tuple(
+            dict.fromkeys(
+                longer
+                for one in first.paths
+                for other in second.paths
+                for longer in (max(one, other, key=len),)
+                if longer == one == other or longer.startswith(min(one, other, key=len) + "/")
+            )
+        )
+    if first.schema is not None and second.schema is not None:
+        return Editable(paths=paths, schema={"allOf": [dict(first.schema), dict(second.schema)]})
+    return Editable(paths=paths, schema=first.schema if first.schema is not None else second.schema)
+
+
+def effective(
+    entries: tuple[tuple[Test, CompiledClassify], ...], s: Subject, now: datetime, x: Scratch
+) -> Effective:
+    """Claims, history and every matching entry of `classify` merged. `x` learns what stayed uncertain.
+
+    Entries are judged on the claims alone, so their order does not matter.
+    """
+    e = claimed(s)
+    if not entries:
+        return e
+    derived: Derived | None = None
+    for test, entry in entries:
+        outcome = test(e, s, now, x)
+        if outcome is False or (outcome is not True and not entry.holds(outcome)):
+            continue
+        if derived is None:
+            derived = Derived()
+        derived.take(entry, e, s, x)
+    if derived is None:
+        return e
+    x.uncertain = frozenset(derived.uncertain)
+    x.editable = derived.editable
+    return _merged(e, s, derived)
+
+
+def _merged(e: Effective, s: Subject, derived: Derived) -> Effective:
+    merged = _new(Effective)
+    values = merged.__dict__
+    values.update(e.__dict__)
+    verified = set(e.verified)
+    if derived.risk is not None:
+        claim = s.proposal.claims.risk
+        values["risk"] = higher(claim, derived.risk)
+        if claim is None or claim <= derived.risk:
+            verified.add("risk")
+    if derived.tags:
+        values["risk_tags"] = e.risk_tags | derived.tags
+        if e.risk_tags <= derived.tags:
+            verified.add("risk_tags")
+    for name, value in derived.maxima.items():
+        own = getattr(e, name)
+        if name in derived.uncertain:
+            values[name] = value if own is None else max(own, value)
+            continue
+        if own is None or value >= own:
+            values[name] = math.ceil(value) if name in ("affected_users", "retry_count") else value
+            verified.add(name)
+    if derived.confidence is not None:
+        own = e.confidence
+        if own is None or derived.confidence <= own:
+            values["confidence"] = derived.confidence
+            if "confidence" not in derived.uncertain:
+                verified.add("confidence")
+    # A claim that stands only because deriving the fact failed must not pass for known.
+    values["verified"] = frozenset(verified - derived.uncertain)
+    return merged

@@ -1,0 +1,200 @@
+"""Judges one action under one snapshot: total, pure, never more permissive for what it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from gate.domain.action import Agent, Proposal, Subject, Velocity
+from gate.domain.verdict import Decision, Effective, Verdict
+from gate.policy.conditions import used
+from gate.policy.constraints import Violation, tightened
+from gate.policy.derive import claimed, effective, with_risk
+from gate.policy.facts import Scratch
+from gate.policy.rulings import CompiledRule, RuleTrouble, View
+from gate.policy.snapshot import PolicySet
+
+_new = object.__new__
+_NO_NOTES = Scratch()
+"""Shared by evaluations that take no notes; nothing writes to it."""
+_CHECKED = (Decision.ALLOW, Decision.ALLOW_WITH_CONSTRAINTS, Decision.REQUIRE_APPROVAL)
+SENTENCES_SHOWN = 3
+
+
+def probes(policy: PolicySet, proposal: Proposal, agent: Agent) -> frozenset[Velocity]:
+    """The questions to the gate's history that judging this proposal may need answered."""
+    return policy.view(proposal.topic, proposal.tool).velocities
+
+
+def evaluate(policy: PolicySet, subject: Subject, now: datetime) -> Verdict:
+    """The strictest of what guardrails and rules say. Never raises: trouble gives a verdict that does not allow.
+
+    `now` is an aware instant; the same arguments give an equal verdict for ever (INV-15, INV-16).
+    """
+    try:
+        return _judge(policy, subject, now)
+    except RuleTrouble as trouble:
+        return _troubled(policy, subject, trouble.rule, trouble.message)
+    except Exception as error:
+        return _troubled(policy, subject, "", f"{type(error).__name__}: {error}")
+
+
+def _judge(policy: PolicySet, s: Subject, now: datetime) -> Verdict:
+    proposal = s.proposal
+    view = policy.view(proposal.topic, proposal.tool)
+    x = Scratch() if view.notes else _NO_NOTES
+    e = effective(view.classify, s, now, x) if view.classify else claimed(s)
+    first: CompiledRule | None = None
+    hits: list[CompiledRule] | None = None
+    for test, rule in view.guardrails:
+        outcome = test(e, s, now, x)
+        if outcome is True or (outcome is not False and rule.holds(outcome)):
+            if first is None:
+                first = rule
+            else:
+                hits = [first, rule] if hits is None else [*hits, rule]
+    covered = False
+    for rules in view.rules:
+        for test, rule in rules:
+            outcome = test(e, s, now, x)
+            if outcome is True or (outcome is not False and rule.holds(outcome)):
+                covered = True
+                if first is None:
+                    first = rule
+                else:
+                    hits = [first, rule] if hits is None else [*hits, rule]
+                break
+    if not covered:
+        rule = default_of(view, e, s, now, x)
+        if first is None:
+            first = rule
+        else:
+            hits = [first, rule] if hits is None else [*hits, rule]
+    assert first is not None  # noqa: S101 - there is always a default
+    if hits is None and first.unchecked:
+        verdict = _new(Verdict)
+        fields = verdict.__dict__
+        fields.update(first.fields)
+        fields["effective"] = e
+        return verdict
+    return _settled(hits if hits is not None else [first], e, s, now, x)
+
+
+def default_of(view: View, e: Effective, s: Subject, now: datetime, x: Scratch) -> CompiledRule:
+    """The strictest default among the documents that speak here, else the built-in one."""
+    for test, rule in view.defaults:
+        outcome = test(e, s, now, x)
+        if outcome is True or (outcome is not False and rule.holds(outcome)):
+            return rule
+    return view.fallback
+
+
+def winner_of(hits: list[CompiledRule]) -> CompiledRule:
+    """The strictest; of equals the first, guardrails before rules, documents by name."""
+    return max(hits, key=lambda rule: rule.strictness) if len(hits) > 1 else hits[0]
+
+
+def _settled(hits: list[CompiledRule], e: Effective, s: Subject, now: datetime, x: Scratch) -> Verdict:
+    """The verdict of everything that matched: the strictest decision, every constraint, the highest risk."""
+    winner = winner_of(hits)
+    for rule in hits:
+        if rule.risk is not None:
+            e = with_risk(e, s, rule.risk)
+    fields: dict[str, Any] = dict(winner.fields)
+    fields["effective"] = e
+    if winner.decision in _CHECKED:
+        for rule in hits:
+            if not rule.limits.none and (broken := _broken(rule, winner, e, s, x)):
+                return _denied(rule, broken, fields)
+            if rule is not winner and rule.constraints:
+                fields["constraints"] = tightened(fields["constraints"], rule.constraints)
+        if fields["constraints"] and winner.decision is Decision.ALLOW:
+            fields["decision"] = Decision.ALLOW_WITH_CONSTRAINTS
+    if winner.tightens:
+        fields["trigger"] = trigger(winner, e, s, now, x)
+    if winner.ask is not None:
+        plan = winner.plan(e, x.editable)
+        if len(hits) > 1:
+            quorum = max(rule.plan(e, None).quorum for rule in hits if rule.ask is not None)
+            plan = replace(plan, quorum=quorum) if quorum > plan.quorum else plan
+        if winner.ask.evidence:
+            plan = replace(plan, evidence=winner.ask.shown(e, s, now, x))
+        fields["plan"] = plan
+    verdict = _new(Verdict)
+    verdict.__dict__.update(fields)
+    return verdict
+
+
+def _broken(
+    rule: CompiledRule, winner: CompiledRule, e: Effective, s: Subject, x: Scratch
+) -> tuple[Violation, ...]:
+    return rule.limits.broken(
+        s.proposal.payload,
+        amount_usd=None if "amount_usd" in x.uncertain else e.amount_usd,
+        must_know_amount=not winner.tightens,
+        used=_history(e, s, x),
+    )
+
+
+def _history(e: Effective, s: Subject, x: Scratch) -> Callable[[Velocity], float | None]:
+    def answer(velocity: Velocity) -> float | None:
+        try:
+            return None if velocity.sum_of in x.uncertain else used(velocity, e, s)
+        except KeyError:
+            return None
+
+    return answer
+
+
+def _denied(rule: CompiledRule, broken: tuple[Violation, ...], fields: Mapping[str, Any]) -> Verdict:
+    """A broken constraint denies, in the name of the rule that set it, with its way out."""
+    said = "; ".join(dict.fromkeys(violation.sentence for violation in broken[:SENTENCES_SHOWN]))
+    more = f"; and {len(broken) - SENTENCES_SHOWN} more" if len(broken) > SENTENCES_SHOWN else ""
+    verdict = _new(Verdict)
+    verdict.__dict__.update(fields)
+    verdict.__dict__.update(
+        decision=Decision.DENY,
+        rule=rule.id,
+        reason=f"Outside the constraints of rule '{rule.id}': {said}{more}",
+        trigger=said + more,
+        constraints={},
+        remediations=rule.fields["remediations"],
+        plan=None,
+        retry_after_sec=None,
+    )
+    return verdict
+
+
+def trigger(rule: CompiledRule, e: Effective, s: Subject, now: datetime, x: Scratch) -> str:
+    """What made the rule stop the action, in words with numbers."""
+    if rule.document == "" or (not rule.match.conditions and not rule.match.placed):
+        return (
+            f"no rule covers {s.proposal.topic}" if rule.id == "default" else "this rule stops every action"
+        )
+    telling = [part for part in rule.match.conditions if part.telling]
+    parts = telling or [*rule.match.placed, *rule.match.conditions]
+    return ", ".join(part.words(e, s, now, x) for part in parts)
+
+
+def _troubled(policy: PolicySet, s: Subject, rule: str, message: str) -> Verdict:
+    """The verdict where judging failed: people decide, or nobody where there are none to ask."""
+    where = f"rule '{rule}'" if rule else "the policy set"
+    try:
+        e = claimed(s)
+    except Exception:
+        e = Effective()
+    fallback = policy.fallback
+    fields: dict[str, Any] = dict(fallback.fields)
+    fields["effective"] = e
+    fields["rule"] = rule or fallback.id
+    fields["reason"] = f"Could not evaluate {where}: {message}"[:500]
+    fields["trigger"] = f"{where} could not be evaluated"
+    try:
+        fields["plan"] = fallback.plan(e, None) if fallback.ask is not None else None
+    except Exception:
+        fields["decision"] = Decision.DENY
+    verdict = _new(Verdict)
+    verdict.__dict__.update(fields)
+    return verdict

@@ -1,0 +1,229 @@
+"""people.yaml to a `Directory`, strictly; who may decide what, and whose turn it is, are the domain's business."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field
+
+from gate.domain.people import Directory, Group, Override, Person, Rota, Rotation
+from gate.policy.documents import Document, PolicyError, Problem, did_you_mean
+from gate.policy.grammar import Duration, Name, Section
+from gate.policy.later import NOT_YET
+from gate.policy.parse import validated
+from gate.policy.source import Path, Source, read
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_ID = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+_EMAIL = r"^[^@\s<>,;]+@[^@\s<>,;]+$"
+_CHANNEL = r"^(#[^\s#@<>]{1,80}|[CG][A-Z0-9]{5,})$"
+
+Email = Annotated[str, Field(pattern=_EMAIL, max_length=254)]
+Channel = Annotated[str, Field(pattern=_CHANNEL)]
+
+
+class PersonItem(Section):
+    name: Annotated[str, Field(min_length=1, max_length=120)]
+    email: Email
+    slack: Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,}$")] | None = None
+    aliases: list[Email] | None = None
+    active: bool = True
+
+
+class GroupItem(Section):
+    members: list[Name] | None = None
+    channel: Channel | None = None
+    slack_usergroup: Annotated[str, Field(pattern=r"^S[A-Z0-9]{2,}$")] | None = None
+
+
+class RotationItem(Section):
+    people: Annotated[list[Name], Field(min_length=1)]
+    every: Duration
+    handoff: Annotated[str, Field(pattern=r"^(mon|tue|wed|thu|fri|sat|sun) ([01]\d|2[0-3]):[0-5]\d$")] = (
+        "mon 09:00"
+    )
+    tz: Name = "UTC"
+
+
+class OverrideItem(Section):
+    person: Name
+    from_: Annotated[str, Field(alias="from")]
+    until: str
+
+
+class RotaItem(Section):
+    rotation: RotationItem | None = None
+    overrides: list[OverrideItem] | None = None
+    pagerduty_schedule: Annotated[str, Field(min_length=1)] | None = None
+
+
+class ChannelsItem(Section):
+    default: Channel = "#approvals"
+    escalations: Channel | None = None
+
+
+class PeopleText(Section):
+    version: Literal["v1"]
+    people: dict[Annotated[str, Field(pattern=_ID)], PersonItem] | None = None
+    groups: dict[Annotated[str, Field(pattern=_ID)], GroupItem] | None = None
+    on_call: dict[Annotated[str, Field(pattern=_ID)], RotaItem] | None = None
+    channels: ChannelsItem | None = None
+
+
+def parse_people(text: str, name: str = "people.yaml") -> Directory:
+    """The directory a text describes. Raises `PolicyError` with every problem and its line.
+
+    Members may be named by id, address or alias; the directory holds ids. Nobody shares an id, address, alias
+    or Slack id.
+    """
+    source = read(Document(name=name, text=text))
+    if source.value is None:
+        raise PolicyError([Problem(file=name, line=1, message="the document is empty")])
+    return _Builder(source, validated(PeopleText, source.value, source)).directory()
+
+
+class _Builder:
+    def __init__(self, source: Source, text: PeopleText) -> None:
+        self.source = source
+        self.text = text
+        self.problems: list[Problem] = []
+        self.ids: dict[str, str] = {}
+
+    def directory(self) -> Directory:
+        people = self._people()
+        groups = self._groups()
+        rotas = self._rotas()
+        if self.problems:
+            raise PolicyError(self.problems)
+        channels = self.text.channels or ChannelsItem()
+        return Directory(
+            people=people,
+            groups=groups,
+            rotas=rotas,
+            default_channel=channels.default,
+            escalation_channel=channels.escalations,
+        )
+
+    def _problem(self, path: Path, message: str) -> None:
+        self.problems.append(Problem(file=self.source.name, line=self.source.line(path), message=message))
+
+    def _people(self) -> dict[str, Person]:
+        people: dict[str, Person] = {}
+        slack_ids: dict[str, str] = {}
+        for key, item in (self.text.people or {}).items():
+            here: Path = ("people", key)
+            self._claim(key, key, here)
+            self._claim(item.email, key, (*here, "email"))
+            for index, alias in enumerate(item.aliases or []):
+                self._claim(alias, key, (*here, "aliases", index))
+            if item.slack is not None:
+                if item.slack in slack_ids:
+                    self._problem(
+                        (*here, "slack"),
+                        f"Slack id {item.slack} belongs to '{slack_ids[item.slack]}' already",
+                    )
+                slack_ids.setdefault(item.slack, key)
+            people[key] = Person(
+                id=key,
+                name=item.name,
+                email=item.email,
+                slack=item.slack,
+                aliases=tuple(item.aliases or ()),
+                active=item.active,
+            )
+        return people
+
+    def _claim(self, word: str, person: str, path: Path) -> None:
+        """Every id, address and alias names one person; a second claim to it is a problem."""
+        holder = self.ids.setdefault(word.casefold(), person)
+        if holder != person:
+            self._problem(path, f"'{word}' names '{holder}' already")
+        elif (
+            path[-1] != person and sum(1 for w in self._words(person) if w.casefold() == word.casefold()) > 1
+        ):
+            self._problem(path, f"'{word}' is given twice for '{person}'")
+
+    def _words(self, person: str) -> list[str]:
+        item = (self.text.people or {})[person]
+        return [item.email, *(item.aliases or [])]
+
+    def _resolved(self, names: list[str], path: Path) -> tuple[str, ...]:
+        found: list[str] = []
+        for index, name in enumerate(names):
+            person = self.ids.get(name.casefold())
+            if person is None:
+                self._problem((*path, index), f"unknown person '{name}'{did_you_mean(name, self.ids)}")
+            elif person in found:
+                self._problem((*path, index), f"'{name}' is named twice")
+            else:
+                found.append(person)
+        return tuple(found)
+
+    def _groups(self) -> dict[str, Group]:
+        groups: dict[str, Group] = {}
+        for key, item in (self.text.groups or {}).items():
+            here: Path = ("groups", key)
+            if item.slack_usergroup is not None:
+                self._problem((*here, "slack_usergroup"), f"slack_usergroup of group '{key}': {NOT_YET}")
+            elif not item.members:
+                self._problem(here, f"group '{key}' has no members")
+            members = self._resolved(item.members or [], (*here, "members"))
+            groups[key] = Group(name=key, members=members, channel=item.channel)
+        return groups
+
+    def _rotas(self) -> dict[str, Rota]:
+        rotas: dict[str, Rota] = {}
+        for key, item in (self.text.on_call or {}).items():
+            here: Path = ("on_call", key)
+            if item.pagerduty_schedule is not None:
+                self._problem((*here, "pagerduty_schedule"), f"pagerduty_schedule of rota '{key}': {NOT_YET}")
+            elif item.rotation is None and not item.overrides:
+                self._problem(here, f"rota '{key}' has neither a rotation nor overrides")
+            rotation = (
+                self._rotation(item.rotation, (*here, "rotation")) if item.rotation is not None else None
+            )
+            overrides = tuple(
+                override
+                for index, given in enumerate(item.overrides or [])
+                if (override := self._override(given, (*here, "overrides", index))) is not None
+            )
+            rotas[key] = Rota(name=key, rotation=rotation, overrides=overrides)
+        return rotas
+
+    def _rotation(self, item: RotationItem, path: Path) -> Rotation:
+        if item.every % 86_400:
+            self._problem((*path, "every"), "a rotation changes every so many whole days or weeks")
+        try:
+            ZoneInfo(item.tz)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            self._problem((*path, "tz"), f"unknown time zone '{item.tz}'")
+        day, _, at = item.handoff.partition(" ")
+        return Rotation(
+            people=self._resolved(item.people, (*path, "people")),
+            every_days=item.every // 86_400,
+            weekday=WEEKDAYS.index(day),
+            hour=int(at[:2]),
+            minute=int(at[3:]),
+            tz=item.tz,
+        )
+
+    def _override(self, item: OverrideItem, path: Path) -> Override | None:
+        start, end = (self._instant(item.from_, (*path, "from")), self._instant(item.until, (*path, "until")))
+        people = self._resolved([item.person], path)
+        if start is None or end is None or not people:
+            return None
+        if end <= start:
+            self._problem((*path, "until"), "an override ends after it starts")
+        return Override(person=people[0], start=start, end=end)
+
+    def _instant(self, text: str, path: Path) -> datetime | None:
+        try:
+            instant = datetime.fromisoformat(text)
+        except ValueError:
+            instant = None
+        if instant is None or instant.tzinfo is None:
+            self._problem(path, f"'{text}' is not an instant with a zone; write 2026-12-24T00:00:00Z")
+            return None
+        return instant.astimezone(UTC)

@@ -1,0 +1,192 @@
+"""Reads policy files and people.yaml from disk and keeps the last good set running; what they mean is policy's."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import stat
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gate.domain.people import Directory
+from gate.policy.compile import compile_set
+from gate.policy.documents import Document, PolicyError, Problem
+from gate.policy.people import parse_people
+from gate.policy.snapshot import PolicySet
+
+INTERVAL_SEC = 1.0
+MAX_FILE_BYTES = 4 * 1024 * 1024
+MAX_FILES = 1_000
+SUFFIXES = (".yaml", ".yml")
+PEOPLE = "people.yaml"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """One good state of the files."""
+
+    policy: PolicySet
+    directory: Directory
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Texts:
+    """What the files say, not yet judged. `digest` is over every byte and name."""
+
+    documents: tuple[Document, ...]
+    people: Document
+    digest: str
+
+
+class PolicyFiles:
+    """The folder of policies and the file of people.
+
+    Policies are `*.yaml` and `*.yml` directly in the folder, `people.yaml` excepted; `cases/` and `examples/`
+    lie below it and are none.
+    """
+
+    def __init__(self, policies: Path, people: Path) -> None:
+        self.policies = policies
+        self.people = people
+
+    def load(self) -> Loaded:
+        """Read and compile. Raises `PolicyError` for files that cannot be read, trusted or understood."""
+        return compiled(self.read())
+
+    def read(self) -> Texts:
+        """The texts as they are now. Raises `PolicyError`."""
+        problems: list[Problem] = []
+        documents: list[Document] = []
+        for path in self._paths(problems):
+            if (text := _text(path, problems)) is not None:
+                documents.append(Document(name=path.name, text=text))
+        people = _text(self.people, problems)
+        if problems or people is None:
+            raise PolicyError(problems)
+        whole = hashlib.sha256()
+        for name, text in [*((d.name, d.text) for d in documents), ("", people)]:
+            whole.update(f"{len(name)} {len(text)} {name}{text}".encode())
+        return Texts(
+            documents=tuple(documents),
+            people=Document(name=self.people.name, text=people),
+            digest=whole.hexdigest(),
+        )
+
+    def _paths(self, problems: list[Problem]) -> list[Path]:
+        folder = str(self.policies)
+        try:
+            if (said := _untrusted(self.policies.stat())) is not None:
+                problems.append(Problem(file=folder, line=1, message=f"the folder {said}"))
+            names = sorted(os.listdir(self.policies))
+        except OSError as error:
+            problems.append(Problem(file=folder, line=1, message=f"cannot be read: {error.strerror}"))
+            return []
+        paths = [
+            self.policies / n for n in names if n.endswith(SUFFIXES) and n != PEOPLE and not n.startswith(".")
+        ]
+        if len(paths) > MAX_FILES:
+            problems.append(Problem(file=folder, line=1, message=f"more than {MAX_FILES} files"))
+            return []
+        return paths
+
+
+def _untrusted(status: os.stat_result) -> str | None:
+    return "may be written by everybody; take that right away" if status.st_mode & stat.S_IWOTH else None
+
+
+def _text(path: Path, problems: list[Problem]) -> str | None:
+    def refuse(message: str) -> None:
+        problems.append(Problem(file=path.name, line=1, message=message))
+
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                return refuse("is not a regular file")
+            if (said := _untrusted(status)) is not None:
+                return refuse(said)
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        return refuse(f"cannot be read: {error.strerror}")
+    if len(data) > MAX_FILE_BYTES:
+        return refuse(f"is over {MAX_FILE_BYTES // 1024 // 1024} MiB")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return refuse(f"is not UTF-8 (byte {error.start})")
+
+
+def compiled(texts: Texts) -> Loaded:
+    """The set and directory of texts. Raises `PolicyError`."""
+    directory = parse_people(texts.people.text, texts.people.name)
+    return Loaded(policy=compile_set(texts.documents, directory), directory=directory)
+
+
+class PolicyHolder:
+    """The set in force. A bad state of the files leaves it as it is and sets `problem`."""
+
+    def __init__(self, files: PolicyFiles) -> None:
+        """Load now. Raises `PolicyError`: a gate does not start on a broken set."""
+        self.files = files
+        texts = files.read()
+        self._current = compiled(texts)
+        self._seen = texts.digest
+        self._problem: str | None = None
+
+    @property
+    def current(self) -> Loaded:
+        """The last good set; replaced as a whole, never changed."""
+        return self._current
+
+    @property
+    def problem(self) -> str | None:
+        """Why the files on disk are not what is running; None where they are."""
+        return self._problem
+
+    def refresh(self) -> bool:
+        """Take over the files where their content has changed and is good; whether the set in force changed.
+
+        Content decides, not times: a file put back with an old time is seen, one only touched is not reloaded.
+        """
+        try:
+            texts = self.files.read()
+            if texts.digest == self._seen:
+                return False
+            self._seen = texts.digest
+            self._current = compiled(texts)
+        except PolicyError as error:
+            self._problem = str(error)
+            return False
+        self._problem = None
+        return True
+
+    async def watch(
+        self,
+        stop: asyncio.Event,
+        on_change: Callable[[PolicyHolder], Awaitable[None] | None],
+        *,
+        interval: float = INTERVAL_SEC,
+        wait: Callable[[asyncio.Event, float], Awaitable[bool]] | None = None,
+    ) -> None:
+        """Refresh at intervals until `stop` is set; `on_change` hears of a new set and of a new or cleared problem.
+
+        `wait(stop, seconds)` answers whether to stop; tests put their own clock there.
+        """
+        pause = wait if wait is not None else _stopped_within
+        while not await pause(stop, interval):
+            before = self._problem
+            changed = await asyncio.to_thread(self.refresh)
+            if changed or self._problem != before:
+                answer = on_change(self)
+                if answer is not None:
+                    await answer
+
+
+async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
