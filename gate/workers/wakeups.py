@@ -54,7 +54,7 @@ class LocalWaiter:
         self._event = event
         self._fallback_sec = fallback_sec
 
-    async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109 - the port's signature: time-out is an answer
+    async def wait(self, timeout: float) -> bool:
         """True once notified (or, where the store is shared, after the fallback), False after `timeout` seconds."""
         short = self._fallback_sec is not None and self._fallback_sec < timeout
         try:

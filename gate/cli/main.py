@@ -1,0 +1,48 @@
+"""The command line as a whole: which verbs there are; each family of them has a file of its own."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from gate.cli import serving
+
+app = typer.Typer(
+    name="gate",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, and those may hold secrets
+    rich_markup_mode=None,
+    help="Signoff: the gate AI agents cannot walk around, run from Slack.",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"signoff {version('signoff')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    shown: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command()(serving.serve)
+app.command()(serving.sandbox)
+app.command()(serving.migrate)
+
+
+def main() -> None:
+    """The entry point of `gate`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Runs one command-line verb with settings and store; what goes wrong becomes a sentence and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from gate.cli.output import Exit, fail
+from gate.config import Settings, SettingsError, load_settings
+from gate.keyring.folder import KeyringError
+from gate.policy.documents import PolicyError
+from gate.store import StoreError
+from gate.usecases.ports import StoreUnavailable
+from gate.wiring import Desk, StartError, open_desk
+
+T = TypeVar("T")
+
+
+@contextmanager
+def explained(*, as_json: bool = False) -> Iterator[None]:
+    """Turns what an operator can repair into a sentence and exit code 3."""
+    try:
+        yield
+    except SettingsError as error:
+        fail("; ".join(error.problems), code=Exit.CANNOT, as_json=as_json, kind="settings")
+    except KeyringError as error:
+        fail(str(error), code=Exit.CANNOT, as_json=as_json, kind="keys")
+    except PolicyError as error:
+        fail(f"the policy set cannot be used:\n{error}", code=Exit.CANNOT, as_json=as_json, kind="policy")
+    except (StoreError, StoreUnavailable) as error:
+        fail(str(error), code=Exit.CANNOT, as_json=as_json, kind="database")
+    except StartError as error:
+        fail(str(error), code=Exit.CANNOT, as_json=as_json, kind="start")
+
+
+def settings(*, as_json: bool = False) -> Settings:
+    """The settings of this process, or exit code 3."""
+    with explained(as_json=as_json):
+        return load_settings()
+
+
+def at_desk(verb: Callable[[Desk], Awaitable[T]], *, as_json: bool = False) -> T:
+    """Run a verb with the store open beside a gate that may be running."""
+
+    async def run() -> T:
+        async with open_desk(load_settings()) as desk:
+            return await verb(desk)
+
+    with explained(as_json=as_json):
+        return asyncio.run(run())
+
+
+def operator() -> str:
+    """Who runs this command, for the record: the account's name on this machine."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
