@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from gate.contract.action import Answer
@@ -14,6 +14,16 @@ from gate.contract.proposal import Request
 
 class RedeemIn(Request):
     """A grant about to be used, with what would be executed: whole, or as its digest; exactly one of them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"token": "eyJhbGciOiJFZDI1NTE5In0.e30.c2ln", "payload": {"order_id": "881"}}],
+            "oneOf": [
+                {"required": ["payload"], "properties": {"payload_sha256": {"type": "null"}}},
+                {"required": ["payload_sha256"], "properties": {"payload": {"type": "null"}}},
+            ],
+        }
+    )
 
     token: Annotated[str, StringConstraints(min_length=1, max_length=65_536)]
     payload: JsonObject | None = None
@@ -38,6 +48,8 @@ class RedeemOut(Answer):
 class OutcomeIn(Request):
     """What came of the execution. `defect` and `incident` may be reported later, with the same result."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"result": "succeeded", "detail": "re_3Nf"}]})
+
     result: OutcomeResult
     detail: Paragraph | None = None
     defect: bool = False
@@ -46,5 +58,7 @@ class OutcomeIn(Request):
 
 class CancelIn(Request):
     """Why the agent takes its request back."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "The customer withdrew"}]})
 
     reason: Annotated[Line | None, Field(description="Shown to the people who were asked")] = None

@@ -12,6 +12,7 @@ from gate.contract.fields import (
     CallbackUrl,
     Count,
     Fraction,
+    Json,
     JsonObject,
     Line,
     Name,
@@ -83,11 +84,28 @@ class ContextIn(Request):
     upstream: Annotated[list[UpstreamIn], Field(max_length=50)] = []
 
 
+_EXAMPLE: dict[str, Json] = {
+    "topic": "job.support.process-refund",
+    "summary": "Refund $1,400.00 to order 881",
+    "tool": "stripe.refund",
+    "payload": {"order_id": "881", "amount": 140000, "currency": "usd"},
+    "rationale": "The parcel was lost, and the carrier confirmed it.",
+    "environment": "prod",
+    "risk": "high",
+    "risk_tags": ["financial", "write"],
+    "confidence": 0.84,
+    "amount_usd": 1400,
+    "evidence": [{"label": "Contract", "value": "CON-4821", "tone": "emerald"}],
+}
+
+
 class ActionIn(Request):
     """A proposed action. `payload` is exactly what would be executed; everything else is the agent's word.
 
     Risk, tags, amounts and counts are claims: they can raise scrutiny, never lower it.
     """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     topic: Topic
     payload: JsonObject

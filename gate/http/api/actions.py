@@ -1,4 +1,4 @@
-"""The resource /v1/actions: propose, read, list, take back, report what came of it."""
+"""The resource /v1/actions: propose, read, list, take back."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from aiohttp import web
 
 from gate.contract.action import ActionDocument, ActionPage
 from gate.contract.canonical import canonical
-from gate.contract.execution import CancelIn, OutcomeIn
+from gate.contract.execution import CancelIn
 from gate.contract.listing import ActionsQuery
 from gate.contract.problem import FieldError
 from gate.contract.proposal import ActionIn
 from gate.domain.refusal import Refused
-from gate.domain.request import ActionRecord, Result, Status
+from gate.domain.request import ActionRecord, Status
 from gate.http.api.presenting import shown
 from gate.http.body import read_model
 from gate.http.call import Call, answer
-from gate.http.endpoint import ANYONE, PROPOSE, PROPOSE_OR_EXECUTE, Endpoint, Header, Says
+from gate.http.endpoint import ANYONE, PROPOSE, Endpoint, Header, Says
 from gate.http.headers import idempotency_key, preferred_wait
 from gate.http.problem import ProblemRaised, field_errors, refused
 from gate.http.waiting import ABANDONED
 from gate.usecases import read
 from gate.usecases.cancel import cancel
-from gate.usecases.commands import CancelAction, ReportOutcome, SubmitAction
+from gate.usecases.commands import CancelAction, SubmitAction
 from gate.usecases.document import to_document
-from gate.usecases.outcome import report
 from gate.usecases.ports import ActionFilter
 from gate.usecases.proposal import schema_problems, to_proposal
 from gate.usecases.submit import submit
@@ -84,22 +83,6 @@ async def take_back(call: Call) -> web.Response:
     body = await call.body(CancelIn) if call.request.body_exists else CancelIn()
     command = CancelAction(agent=call.agent, action_id=call.path("id"), reason=body.reason)
     done = await cancel(call.deps, command)
-    if isinstance(done, Refused):
-        raise refused(done)
-    return await shown(call, done.record)
-
-
-async def report_outcome(call: Call) -> web.Response:
-    body = await call.body(OutcomeIn)
-    command = ReportOutcome(
-        agent=call.agent,
-        action_id=call.path("id"),
-        result=Result(body.result),
-        detail=body.detail,
-        defect=body.defect,
-        incident=body.incident,
-    )
-    done = await report(call.deps, command)
     if isinstance(done, Refused):
         raise refused(done)
     return await shown(call, done.record)
@@ -227,18 +210,5 @@ ENDPOINTS = (
         body_optional=True,
         answers=(_DOCUMENT,),
         problems=("unknown_action", "not_pending", "already_decided", "conflict"),
-    ),
-    Endpoint(
-        method="POST",
-        path="/v1/actions/{id}/outcome",
-        handler=report_outcome,
-        operation="reportOutcome",
-        tag="Execute",
-        summary="Report what came of an execution",
-        description="By the executor or the proposing agent, after the grant was redeemed.",
-        scopes=PROPOSE_OR_EXECUTE,
-        body=OutcomeIn,
-        answers=(_DOCUMENT,),
-        problems=("unknown_action", "not_approved", "outcome_reported", "conflict"),
     ),
 )

@@ -1,0 +1,94 @@
+"""What governance reads: policy snapshots, dry runs and the audit record."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from gate.contract.action import Answer, PolicyRef, RemediationOut
+from gate.contract.fields import Decision, JsonObject, Risk, Sha256, Time
+
+
+class SnapshotLine(Answer):
+    """A policy set by its digest. `loaded_at` is when it first came into force here."""
+
+    version: str
+    digest: Annotated[str, Field(examples=["sha256:4f0c…"])]
+    loaded_at: Time | None
+
+
+class DocumentText(Answer):
+    """One policy document, as it was loaded."""
+
+    name: str
+    text: str
+
+
+class SnapshotOut(SnapshotLine):
+    """A policy set, whole."""
+
+    documents: list[DocumentText]
+
+
+class SnapshotPage(Answer):
+    """Every policy set that ever decided something, in the order they came into force."""
+
+    items: list[SnapshotLine]
+
+
+class PlanOut(Answer):
+    """Who would be asked, and what happens if nobody answers. Times are in seconds from the submit."""
+
+    required: int
+    assignees: list[str]
+    groups: list[str]
+    distinct_groups: list[str]
+    sla_sec: int
+    on_timeout: str
+
+
+class TraceLine(Answer):
+    """One thing the evaluation looked at. `matched` None: it was not reached."""
+
+    rule: str
+    kind: str
+    document: str
+    matched: bool | None
+    words: str
+
+
+class EvaluationOut(Answer):
+    """What policy would say about an action now, and why; nothing was stored."""
+
+    decision: Decision
+    reason: str
+    rule: str
+    trigger: str
+    policy: PolicyRef
+    risk: Risk
+    risk_tags: list[str]
+    constraints: JsonObject | None
+    remediations: list[RemediationOut]
+    retry_after_sec: int | None
+    approval: PlanOut | None
+    trace: list[TraceLine]
+
+
+class AuditRecordOut(Answer):
+    """One transition. `digest` is the SHA-256 of the record's canonical bytes: this object without `digest`,
+    with `"v": 1`, keys sorted, no white space."""
+
+    kind: Annotated[str, Field(examples=["approval.granted"])]
+    actor: Annotated[str, Field(examples=["person:ana"])]
+    at: Time
+    action: str | None
+    detail: JsonObject
+    digest: Sha256
+
+
+class AuditPage(Answer):
+    """One page of the record, in the order it was written; `cursor` is None at the end."""
+
+    items: list[AuditRecordOut]
+    cursor: str | None

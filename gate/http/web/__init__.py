@@ -1,0 +1,1 @@
+"""Pages for people: the description of the API, rendered from its OpenAPI document."""
