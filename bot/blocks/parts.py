@@ -35,7 +35,7 @@ def own(text: str, limit: int = 3_000) -> Json:
 
 def words(text: str, *, bold: bool = False, italic: bool = False, code: bool = False) -> Json:
     """A rich text element, shown as it is: Slack parses nothing in it."""
-    element: Json = {"type": "text", "text": text}
+    element: Json = {"type": "text", "text": text or " "}  # Slack refuses an empty one
     style = {name: True for name, on in (("bold", bold), ("italic", italic), ("code", code)) if on}
     return element | ({"style": style} if style else {})
 

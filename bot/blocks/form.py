@@ -1,0 +1,443 @@
+"""Knows which places of a payload a person may edit, and with which widget nothing is lost; drawing the inputs is
+inputs.py's, reading what came back is fields.py's."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, cast
+
+from bot import ids
+from bot.blocks.text import is_hidden, units
+from gate.usecases.views import ActionView
+
+Json = Any
+
+Values = Mapping[str, Mapping[str, Any]]
+"""`view.state.values` of a submission: block id -> action id -> what the input holds."""
+
+MAX_FIELDS = 40
+"""Inputs for single values; what comes after them is offered as JSON text, a whole member at a time."""
+MAX_INPUTS = 60
+MAX_INPUT_TEXT = 3_000
+"""Characters Slack takes in one input."""
+MAX_BLOCK_ID = 255
+_MAX_DEPTH = 12
+_EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,4}\.[A-Za-z]{2,24}")
+_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MINUTE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}):00(Z|[+-][0-9]{2}:[0-9]{2})")
+_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,18})?")
+
+
+class Absent(Enum):
+    """The value of a place that is not in the payload; not the same as null."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
+
+
+class Widget(Enum):
+    """How one value is edited."""
+
+    TEXT = "text"
+    """One line."""
+    LONG_TEXT = "long_text"
+    """Several lines."""
+    EMAIL = "email"
+    URL = "url"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    """One of the schema's values; the option's value is its JSON text."""
+    DATE = "date"
+    MINUTE = "minute"
+    """A time without seconds, kept in the zone it was written in."""
+    JSON = "json"
+    """Everything that no other widget gives back exactly."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Field:
+    """One input of the edit form. `value` is what the payload holds, `initial` what the input starts with (None:
+    empty). `choices` are the allowed values, for CHOICE only."""
+
+    pointer: str
+    widget: Widget
+    value: Json | Absent
+    initial: str | None
+    schema: Mapping[str, Json]
+    required: bool = False
+    choices: tuple[Json, ...] = ()
+
+    @property
+    def block_id(self) -> str:
+        """`field:<JSON pointer>`."""
+        return ids.field_block(self.pointer)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Form:
+    """The inputs of a payload's edit form in order, and the pointers of editable places that it cannot offer."""
+
+    fields: tuple[Field, ...]
+    left_out: tuple[str, ...]
+
+
+def form(view: ActionView) -> Form:
+    """The same for the same view, so that a submission is read with the form that was shown."""
+    schema = _merged(view.payload_schema, view.editable_schema)
+    roots = _roots(view)
+    fields: list[Field] = []
+    left_out: list[str] = []
+    for root in roots:
+        for unit in _units(root, view.payload, schema):
+            _place(unit, fields, left_out)
+    return Form(fields=tuple(fields), left_out=tuple(left_out))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Place:
+    pointer: str
+    value: Json | Absent
+    schema: Mapping[str, Json]
+    required: bool
+    root: Mapping[str, Json]
+
+
+def _place(place: _Place, fields: list[Field], left_out: list[str]) -> None:
+    """Give a place its inputs: its single values where there is room for all of them, else one JSON text."""
+    found = list(_leaves(place, 0, MAX_FIELDS + 1))
+    single = [_field(p) for p in found] if len(fields) + len(found) <= MAX_FIELDS else [None]
+    usable = [f for f in single if f is not None]
+    if len(usable) == len(single):
+        fields.extend(usable)
+        return
+    whole = _field(place, as_json=True) if len(fields) < MAX_INPUTS else None
+    if whole is not None:
+        fields.append(whole)
+    elif len(fields) + len(found) <= MAX_FIELDS:
+        fields.extend(usable)
+        left_out.extend(p.pointer for p, f in zip(found, single, strict=True) if f is None)
+    else:
+        left_out.append(place.pointer)
+
+
+def _roots(view: ActionView) -> list[tuple[str, ...]]:
+    """Where editing may start, as pointer parts, outermost only, in the payload's order as given."""
+    if view.editable_paths is None:
+        return [()]
+    found = [tuple(parts_of(path)) for path in dict.fromkeys(view.editable_paths)]
+    return [path for path in found if not any(path[: len(o)] == o and path != o for o in found)]
+
+
+def _units(root: tuple[str, ...], payload: Json, schema: Mapping[str, Json]) -> Iterator[_Place]:
+    """The members under a root, one by one, or the root itself where it is no object."""
+    value = cast("Json | Absent", payload)
+    here, required = _resolved(schema, schema), True
+    for part in root:
+        required = part in _required(here)
+        value = _child(value, part)
+        here = _resolved(_sub(here, part), schema)
+    if value is ABSENT and not isinstance(_at(payload, root[:-1]), dict):
+        return
+    place = _Place(pointer=_pointer(root), value=value, schema=here, required=required, root=schema)
+    if isinstance(value, dict):
+        yield from _members(place)
+        if not value and not _properties(here):
+            yield place
+    else:
+        yield place
+
+
+def _members(place: _Place) -> Iterator[_Place]:
+    """The members of an object, then those its schema knows and the payload lacks."""
+    value = cast("dict[str, Json]", place.value)
+    needed = _required(place.schema)
+    absent = [key for key in _properties(place.schema) if key not in value]
+    for key in (*value, *absent):
+        yield _Place(
+            pointer=f"{place.pointer}/{_escaped(key)}",
+            value=value.get(key, ABSENT),
+            schema=_resolved(_sub(place.schema, key), place.root),
+            required=key in needed,
+            root=place.root,
+        )
+
+
+def _leaves(place: _Place, depth: int, most: int) -> Iterator[_Place]:
+    """The single values of a place, at most `most`; lists, and what is nested too deep, stay whole."""
+    if not is_filled(place.value) or depth >= _MAX_DEPTH:
+        yield place
+        return
+    given = 0
+    for member in _members(place):
+        for leaf in _leaves(member, depth + 1, most - given):
+            yield leaf
+            given += 1
+            if given >= most:
+                return
+
+
+def is_filled(value: Json | Absent) -> bool:
+    """Whether it is an object with members."""
+    return isinstance(value, dict) and bool(cast("dict[str, Json]", value))
+
+
+# -- schemas ------------------------------------------------------------------------------------
+
+
+def _merged(proposed: Mapping[str, Json] | None, policy: Mapping[str, Json] | None) -> Mapping[str, Json]:
+    """The policy's schema speaks before the agent's, property by property."""
+    if not policy:
+        return proposed or {}
+    if not proposed:
+        return policy
+    properties = {**_properties(proposed), **_properties(policy)}
+    return {**proposed, **policy} | ({"properties": properties} if properties else {})
+
+
+def _resolved(schema: Json, root: Mapping[str, Json]) -> Mapping[str, Json]:
+    """The schema behind local references; {} for what is not understood."""
+    for _ in range(8):
+        if not isinstance(schema, dict):
+            return {}
+        found = cast("dict[str, Json]", schema)
+        reference = found.get("$ref")
+        if not isinstance(reference, str):
+            return found
+        schema = _at(root, tuple(parts_of(reference[1:]))) if reference.startswith("#/") else {}
+    return {}
+
+
+def _properties(schema: Mapping[str, Json]) -> Mapping[str, Json]:
+    found = schema.get("properties")
+    return cast("dict[str, Json]", found) if isinstance(found, dict) else {}
+
+
+def _required(schema: Mapping[str, Json]) -> Sequence[Json]:
+    found = schema.get("required")
+    return cast("list[Json]", found) if isinstance(found, list) else []
+
+
+def _sub(schema: Mapping[str, Json], part: str) -> Json:
+    properties = _properties(schema)
+    if part not in properties and part.isdigit():
+        return schema.get("items", {})
+    return properties.get(part, {})
+
+
+def _types(schema: Mapping[str, Json]) -> set[str]:
+    found = schema.get("type")
+    if isinstance(found, str):
+        return {found}
+    return {t for t in cast("list[Json]", found) if isinstance(t, str)} if isinstance(found, list) else set()
+
+
+# -- pointers -----------------------------------------------------------------------------------
+
+
+def parts_of(pointer: str) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _pointer(path: Sequence[str]) -> str:
+    return "".join("/" + _escaped(part) for part in path)
+
+
+def _child(value: Json | Absent, part: str) -> Json | Absent:
+    if isinstance(value, dict):
+        found = cast("dict[str, Json]", value)
+        return found.get(part, ABSENT)
+    if isinstance(value, list) and re.fullmatch(r"0|[1-9][0-9]{0,6}", part, re.ASCII):
+        items = cast("list[Json]", value)
+        return items[int(part)] if int(part) < len(items) else ABSENT
+    return ABSENT
+
+
+def _at(value: Json | Absent, path: Sequence[str]) -> Json | Absent:
+    for part in path:
+        value = _child(value, part)
+    return value
+
+
+# -- widgets ------------------------------------------------------------------------------------
+
+
+def _field(place: _Place, *, as_json: bool = False) -> Field | None:
+    """The input for one place; None where none can give the value back exactly or its pointer is too long."""
+    if units(ids.field_block(place.pointer)) > MAX_BLOCK_ID or _unseen(place.pointer):
+        return None
+    widget, initial, choices = Widget.JSON, None, ()
+    if not as_json:
+        widget, initial, choices = _widget(place)
+    if widget is Widget.JSON and place.value is not ABSENT:
+        initial = json_text(place.value)
+        if initial is None:
+            return None
+    return Field(
+        pointer=place.pointer,
+        widget=widget,
+        value=place.value,
+        initial=initial,
+        schema=place.schema,
+        required=place.required,
+        choices=choices,
+    )
+
+
+def _widget(place: _Place) -> tuple[Widget, str | None, tuple[Json, ...]]:
+    value, schema = place.value, place.schema
+    allowed = schema.get("enum")
+    if isinstance(allowed, list):
+        choices = _choices(cast("list[Json]", allowed))
+        if choices and (value is ABSENT or any(same(value, choice) for choice in choices)):
+            return Widget.CHOICE, None if value is ABSENT else json.dumps(value, ensure_ascii=False), choices
+    if value is ABSENT:
+        return _absent_widget(schema), None, ()
+    if isinstance(value, bool):
+        return Widget.BOOLEAN, "true" if value else "false", ()
+    if isinstance(value, (int, float)):
+        return _number_widget(value, schema)
+    if isinstance(value, str):
+        return _text_widget(value, schema)
+    return Widget.JSON, None, ()
+
+
+def _choices(allowed: list[Json]) -> tuple[Json, ...]:
+    texts = [json.dumps(choice, ensure_ascii=False) for choice in allowed]
+    if not 1 <= len(texts) <= 100 or len(set(texts)) < len(texts):
+        return ()
+    return tuple(allowed) if all(units(text) <= 150 and not _unseen(text) for text in texts) else ()
+
+
+def _absent_widget(schema: Mapping[str, Json]) -> Widget:
+    known = {
+        "string": Widget.TEXT,
+        "integer": Widget.INTEGER,
+        "number": Widget.NUMBER,
+        "boolean": Widget.BOOLEAN,
+    }
+    types = _types(schema) - {"null"}
+    return known.get(types.pop(), Widget.JSON) if len(types) == 1 else Widget.JSON
+
+
+def _number_widget(value: float, schema: Mapping[str, Json]) -> tuple[Widget, str | None, tuple[Json, ...]]:
+    text = format(Decimal(repr(value)), "f") if isinstance(value, float) else format(value, "d")
+    if not _NUMBER.fullmatch(text) or text == "-0" or (isinstance(value, float) and float(text) != value):
+        return Widget.JSON, None, ()
+    whole = isinstance(value, int) and _types(schema) == {"integer"}
+    return (Widget.INTEGER if whole else Widget.NUMBER), text, ()
+
+
+def _text_widget(value: str, schema: Mapping[str, Json]) -> tuple[Widget, str | None, tuple[Json, ...]]:
+    if units(value) > MAX_INPUT_TEXT or not survives(value):
+        return Widget.JSON, None, ()
+    if _types(schema) and "string" not in _types(schema):
+        return Widget.JSON, None, ()
+    if _DATE.fullmatch(value) and _is_date(value):
+        return Widget.DATE, value, ()
+    if _MINUTE.fullmatch(value) and minute_stamp(value) is not None:
+        return Widget.MINUTE, value, ()
+    if _EMAIL.fullmatch(value):
+        return Widget.EMAIL, value, ()
+    if _URL.fullmatch(value) and len(value) <= 1_000:
+        return Widget.URL, value, ()
+    return (Widget.LONG_TEXT if "\n" in value or len(value) > 120 else Widget.TEXT), value or None, ()
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).year >= 1000
+    except ValueError:
+        return False
+
+
+def minute_stamp(text: str) -> int | None:
+    """Unix seconds of `2026-11-13T08:00:00Z` or with an offset; None where a picker cannot hold it."""
+    found = _MINUTE.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        at = datetime.fromisoformat(f"{found.group(1)}:00{found.group(2).replace('Z', '+00:00')}")
+        stamp = int(at.timestamp())
+    except (ValueError, OverflowError):
+        return None
+    return stamp if 10**9 <= stamp < 10**10 and minute_text(stamp, text) == text else None
+
+
+def minute_text(stamp: int, like: str) -> str:
+    """A time written in the same zone and form as `like`."""
+    found = _MINUTE.fullmatch(like)
+    zone = found.group(2) if found else "Z"
+    if zone == "Z":
+        offset = timedelta(0)
+    else:
+        offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6])) * (-1 if zone[0] == "-" else 1)
+    local = datetime(1970, 1, 1) + timedelta(seconds=stamp) + offset
+    return local.strftime("%Y-%m-%dT%H:%M:%S") + zone
+
+
+def _unseen(text: str) -> bool:
+    return any(is_hidden(char) for char in text) or not unicodedata.is_normalized("NFC", text)
+
+
+def survives(text: str) -> bool:
+    """Whether a text input shows all of this and gives it back unchanged.
+
+    Not so for characters one cannot see, for text that is not in NFC, for white space at an end, and for emoji, which
+    Slack hands back as `:names:`.
+    """
+    if text != text.strip():
+        return False
+    if text.isascii() and (text.isprintable() or "\n" in text):
+        return all(char == "\n" or char.isprintable() for char in text)
+    if any(is_hidden(char) and char != "\n" for char in text) or not unicodedata.is_normalized("NFC", text):
+        return False
+    return all(ord(char) <= 0xFFFF and unicodedata.category(char) != "So" for char in text)
+
+
+def json_text(value: Json) -> str | None:
+    """A value as JSON text for an input: indented where that fits, nothing invisible in it; None where it is too
+    long to be edited in place."""
+    for indent in (2, None):
+        text = json.dumps(value, ensure_ascii=False, indent=indent)
+        if not unicodedata.is_normalized("NFC", text):
+            text = json.dumps(value, indent=indent)
+        text = "".join(_visible_in_json(char) for char in text)
+        if units(text) <= MAX_INPUT_TEXT:
+            return text
+    return None
+
+
+def _visible_in_json(char: str) -> str:
+    if char.isascii() or (ord(char) <= 0xFFFF and survives(char)):
+        return char if char.isprintable() or char == "\n" else f"\\u{ord(char):04x}"
+    return json.dumps(char)[1:-1]
+
+
+def same(one: Json, other: Json) -> bool:
+    """Whether two JSON values are the same, type by type: 1 is neither 1.0 nor true."""
+    return type(one) is type(other) and json.dumps(one) == json.dumps(other)
+
+
+def held_in(values: Values | None, block_id: str, action_id: str) -> Mapping[str, Json] | None:
+    """What an input holds according to `view.state.values`; None where there is nothing that can be read."""
+    inputs: object = (values or {}).get(block_id)
+    if not isinstance(inputs, Mapping):
+        return None
+    found: object = cast("Mapping[str, object]", inputs).get(action_id)
+    return cast("Mapping[str, Json]", found) if isinstance(found, Mapping) else None

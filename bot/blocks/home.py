@@ -1,0 +1,104 @@
+"""Knows the Home tab: what waits for one person, the most pressing first, and what they decided lately."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot import ids
+from bot.blocks import parts
+from bot.blocks.text import shown
+from bot.blocks.words import STATE_WORDS, count, risk_word, span
+from gate.usecases.views import DecidedLine, QueueLine, QueueView
+
+Json = dict[str, Any]
+
+MAX_LINES = 40
+MAX_DECIDED = 10
+_HELP = "Type /gate queue, /gate oncall or /gate help anywhere."
+
+
+def home(queue: QueueView, links: Mapping[str, str] | None = None) -> Json:
+    """The view for `views.publish`; `links` are permalinks of cards by action id, where they are known."""
+    blocks = [parts.header("Waiting for you"), parts.note(waiting(queue))]
+    if not queue.mine:
+        blocks.append(
+            parts.lines(
+                [[parts.words("Nothing waits for you. ", bold=True), parts.words("Enjoy the quiet.")]]
+            )
+        )
+    for line in in_order(queue)[:MAX_LINES]:
+        blocks += line_blocks(line, queue, links or {})
+    rest = queue.more + max(0, len(queue.mine) - MAX_LINES)
+    if rest:
+        blocks.append(parts.note(f"… and {rest:,} more; they move up as you decide."))
+    if queue.decided:
+        blocks += [parts.divider(), parts.header("Decided lately")]
+        blocks.append(parts.lines(decided_lines(queue.decided[:MAX_DECIDED])))
+    blocks.append(parts.note(_HELP))
+    return {"type": "home", "blocks": blocks}
+
+
+def waiting(queue: QueueView) -> str:
+    """`3 requests, 1 overdue`."""
+    total = len(queue.mine) + queue.more
+    late = sum(1 for line in queue.mine if overdue(line, queue))
+    return f"{count(total, 'request') if total else 'No requests'}{f', {late} overdue' if late else ''}"
+
+
+def overdue(line: QueueLine, queue: QueueView) -> bool:
+    """Whether it waits past its time."""
+    return line.held or (line.sla_at is not None and line.sla_at <= queue.now)
+
+
+def in_order(queue: QueueView) -> list[QueueLine]:
+    """Overdue first, then the soonest deadline, those without one last; of equals the higher risk."""
+    far = float("inf")
+    return sorted(
+        queue.mine,
+        key=lambda line: (
+            not overdue(line, queue),
+            line.sla_at.timestamp() if line.sla_at else far,
+            -line.risk.rank,
+            line.action_id,
+        ),
+    )
+
+
+def line_blocks(line: QueueLine, queue: QueueView, links: Mapping[str, str]) -> list[Json]:
+    """One request: what it is with a button that opens it here, and below it how long is left, who asks, how far."""
+    title = f"{risk_word(line.risk)} · {shown(line.summary, 280)}"
+    label = f"Open: {shown(line.summary, 60)}"
+    button = parts.button(
+        "Open", ids.OPEN_QUEUE_ITEM, ids.card_value(line.action_id, line.version), label=label
+    )
+    told = [*_time(line, queue), parts.words(f" · {shown(line.agent_name, 80)}")]
+    if line.quorum > 1:
+        told.append(parts.words(f" · {line.approvals} of {line.quorum} agreed"))
+    link = links.get(line.action_id)
+    if link is not None and link.startswith("https://"):
+        told += [parts.words(" · "), {"type": "link", "url": link[:3_000], "text": "go to the card"}]
+    return [{"type": "section", "text": parts.own(title, 3_000), "accessory": button}, parts.lines([told])]
+
+
+def _time(line: QueueLine, queue: QueueView) -> list[Json]:
+    if line.sla_at is None:
+        return [parts.words("no deadline")]
+    seconds = (line.sla_at - queue.now).total_seconds()
+    if overdue(line, queue):
+        late = parts.words(f"⏰ overdue by {span(-seconds)}" if seconds < 0 else "⏰ overdue", bold=True)
+        return [late, parts.words(", since "), parts.when(line.sla_at)]
+    return [parts.words(f"⏳ {span(seconds)} left, until "), parts.when(line.sla_at)]
+
+
+def decided_lines(decided: Sequence[DecidedLine]) -> list[list[Json]]:
+    """What became of requests this person had a vote in."""
+    lines: list[list[Json]] = []
+    for item in decided:
+        symbol, word = STATE_WORDS[item.status]
+        line = [parts.words(f"{symbol} {word}", bold=True), parts.words(f" · {shown(item.summary, 160)} · ")]
+        line.append(parts.when(item.at))
+        if item.link is not None and item.link.startswith("https://"):
+            line += [parts.words(" · "), {"type": "link", "url": item.link[:3_000], "text": "card"}]
+        lines.append(line)
+    return lines
