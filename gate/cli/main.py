@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gate.cli import serving
+from gate.cli import agents, outbox, record, releases, serving
 
 app = typer.Typer(
     name="gate",
@@ -37,6 +37,10 @@ def _root(
 app.command()(serving.serve)
 app.command()(serving.sandbox)
 app.command()(serving.migrate)
+app.add_typer(agents.app, name="agents")
+app.add_typer(releases.app, name="grants")
+app.add_typer(outbox.app, name="outbox")
+app.add_typer(record.app, name="audit")
 
 
 def main() -> None:
