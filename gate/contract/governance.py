@@ -49,13 +49,18 @@ class PlanOut(Answer):
 
 
 class TraceLine(Answer):
-    """One thing the evaluation looked at. `matched` None: it was not reached."""
+    """How one rule took the action. `kind`: classify, guardrail, rule, default, or document (out of its scope).
+    `outcome`: decides, matched, not matched, not reached, out of scope or trouble. `conditions` are one sentence
+    for each key of its match; `why` sums them up."""
 
-    rule: str
     kind: str
-    document: str
-    matched: bool | None
-    words: str
+    id: str
+    file: str
+    line: int
+    decision: str | None
+    outcome: str
+    why: str
+    conditions: list[str]
 
 
 class EvaluationOut(Answer):
@@ -73,6 +78,9 @@ class EvaluationOut(Answer):
     retry_after_sec: int | None
     approval: PlanOut | None
     trace: list[TraceLine]
+    filled_in: Annotated[
+        list[str], Field(description="What of the approval no rule said, and what holds instead")
+    ]
 
 
 class AuditRecordOut(Answer):

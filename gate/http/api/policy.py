@@ -12,6 +12,7 @@ from gate.contract.governance import (
     SnapshotLine,
     SnapshotOut,
     SnapshotPage,
+    TraceLine,
 )
 from gate.contract.proposal import ActionIn
 from gate.domain.audit import timestamp
@@ -90,7 +91,20 @@ def _evaluation(explained: Explanation) -> EvaluationOut:
         ],
         retry_after_sec=verdict.retry_after_sec,
         approval=None if verdict.plan is None else _plan(verdict.plan),
-        trace=[],
+        trace=[
+            TraceLine(
+                kind=line.kind,
+                id=line.id,
+                file=line.file,
+                line=line.line,
+                decision=line.decision,
+                outcome=line.outcome,
+                why=line.why,
+                conditions=list(line.conditions),
+            )
+            for line in explained.trace
+        ],
+        filled_in=list(explained.filled_in),
     )
 
 

@@ -147,7 +147,8 @@ def _command(document: Schema, path: str, method: str, operation: Schema, body: 
     if body is not None:
         lines.append("-H 'Content-Type: application/json'")
         examples = document["components"]["schemas"][body].get("examples") or [{}]
-        lines.append(f"-d '{_pretty(examples[0])}'")
+        quoted = _pretty(examples[0]).replace("'", "'\\''")
+        lines.append(f"-d '{quoted}'")
     return " \\\n  ".join(lines)
 
 
