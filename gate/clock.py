@@ -50,11 +50,14 @@ class SteadyClock:
     def anchor(self, reading: datetime) -> None:
         """From now on time is what this reading said, plus what has elapsed since; the wall clock counts no more.
 
-        A reading that was taken a moment ago makes the clock late by that moment, never early.
+        A reading that was taken a moment ago makes the clock late by that moment, never early. The first one may
+        set the clock back, for it comes before anything is decided; later ones only hold it.
         """
+        self._base, self._base_at = reading.astimezone(UTC), self._elapsed()
+        if self._follows_wall:
+            self._last = self._base
         self._follows_wall = False
         self.stepped_sec = 0.0
-        self._base, self._base_at = reading.astimezone(UTC), self._elapsed()
 
     def _follow(self, steady: datetime, at: float) -> datetime:
         wall = self._wall()

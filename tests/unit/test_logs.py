@@ -1,0 +1,71 @@
+"""Log lines: what must never be in one is taken out, however it got there."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+
+import pytest
+import structlog
+
+from gate.logs import hidden, set_up_logging
+
+
+@pytest.fixture
+def lines():
+    stream = io.StringIO()
+    before = logging.getLogger().handlers[:]
+    set_up_logging(form="json", stream=stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    logging.getLogger().handlers[:] = before
+    structlog.reset_defaults()
+
+
+SECRETS = [
+    "sgk_vT9w-AbC_1234567890",
+    "xoxb-123-456-abc",
+    "xapp-1-A0-123-abcdef",
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "eyJhbGciOiJFZDI1NTE5In0.eyJhIjoxfQ.c2ln",
+    "ana.ruiz@example.com",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_careless_line_shows_no_secret(lines, secret: str):
+    """INV-51: keys, tokens, signatures and addresses are replaced, in events, fields, lists and other loggers."""
+    log = structlog.get_logger("careless")
+    log.info(f"sent to {secret}", note=f"was {secret}", nested={"a": [secret]})
+    logging.getLogger("some.library").warning("using %s", secret)
+    try:
+        raise ValueError(f"bad {secret}")
+    except ValueError:
+        logging.getLogger("some.library").exception("it broke")
+    written = lines()
+    assert len(written) == 3
+    assert secret not in json.dumps(written)
+    assert "ValueError" in written[2]["exception"]
+
+
+@pytest.mark.parametrize("field", ["payload", "token", "summary", "Authorization", "email", "body"])
+def test_a_field_that_holds_content_is_hidden_whole(lines, field: str):
+    """INV-51."""
+    structlog.get_logger("careless").info("event", **{field: {"iban": "DE89"}})
+    assert "DE89" not in json.dumps(lines())
+
+
+def test_ordinary_fields_are_left_alone(lines):
+    structlog.get_logger("x").info("deadline.fired", action="act_1", late_sec=0.01, ok=True)
+    (line,) = lines()
+    assert (line["event"], line["action"], line["late_sec"], line["ok"]) == (
+        "deadline.fired",
+        "act_1",
+        0.01,
+        True,
+    )
+    assert line["level"] == "info"
+
+
+def test_a_password_in_an_address_is_hidden():
+    assert hidden("postgresql://gate:hunter2@db/gate") == "postgresql://[hidden]@db/gate"
