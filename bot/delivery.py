@@ -1,0 +1,227 @@
+"""Knows the Slack side of the outbox: cards, thread lines, direct messages, and what each failure asks for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.blocks.direct import direct_message
+from bot.blocks.messages import Line
+from bot.blocks.parts import POST_OPTIONS
+from bot.blocks.thread import thread_line
+from bot.cards import SETTLE, CardDesk, NoPlace, Unsettled
+from bot.channels import Channels, NoSuchChannel
+from bot.finding import find_line, line_metadata
+from bot.identity import Own
+from bot.roster import Roster
+from bot.slack_errors import SlackFailure, Trouble
+from bot.web import Calls
+from gate.domain.request import Choice, Status
+from gate.usecases.cards import thread_event
+from gate.usecases.ports import Card, Delivered, Delivery, Deps, Message, RetryLater, Undeliverable
+from gate.usecases.views import ActionView
+
+log = structlog.get_logger(__name__)
+
+DELIVER_SEC = 20.0
+"""One delivery never takes longer; the worker's lease has to be longer than this."""
+MAYBE_TRIED = timedelta(seconds=DELIVER_SEC)
+"""A line older than this may have been sent by a process that died since, so it is looked for first."""
+_MOST_REMEMBERED = 5_000
+_OUTAGE_PAUSE_SEC = 1.0
+_LONGEST_OUTAGE_PAUSE_SEC = 10.0
+
+
+class SlackChannel:
+    """Implements `ports.DeliveryChannel` for the channel `slack`; every kind may be delivered twice or late."""
+
+    def __init__(
+        self,
+        *,
+        deps: Deps,
+        web: Calls,
+        channels: Channels,
+        roster: Roster,
+        cards: CardDesk,
+        own: Callable[[], Awaitable[Own]],
+    ) -> None:
+        self._deps = deps
+        self._web = web
+        self._channels = channels
+        self._roster = roster
+        self._cards = cards
+        self._own = own
+        self._started_at = deps.clock.now()
+        self._tried: OrderedDict[str, datetime] = OrderedDict()
+        """Lines that were sent and not answered, with when."""
+        self._outage_pause = _OUTAGE_PAUSE_SEC
+        self.problem: str | None = None
+        """What keeps everything from being delivered, as a sentence; None while deliveries work."""
+
+    async def deliver(self, message: Message) -> Delivery:
+        """Deliver one row of the outbox; any failure of Slack becomes an answer, never an exception."""
+        try:
+            async with asyncio.timeout(DELIVER_SEC):
+                answer = await self._deliver(message, await self._own())
+        except SlackFailure as failure:
+            return self._not_delivered(failure)
+        except (NoPlace, NoSuchChannel) as nowhere:
+            return Undeliverable(error=str(nowhere))
+        except Unsettled as unsettled:
+            return RetryLater(error=str(unsettled), after_sec=unsettled.after_sec, counts=False)
+        except TimeoutError:
+            return RetryLater(error="Slack took too long.", after_sec=_OUTAGE_PAUSE_SEC, counts=False)
+        self._outage_pause = _OUTAGE_PAUSE_SEC
+        self.problem = None
+        return answer
+
+    async def _deliver(self, message: Message, own: Own) -> Delivery:
+        if message.kind == "card":
+            await self._cards.bring(message.action_id, own)
+            return Delivered()
+        if message.kind == "thread":
+            return await self._thread(message, own)
+        if message.kind == "dm":
+            return await self._direct(message, own)
+        return Undeliverable(error=f"Slack has no messages of the kind {message.kind!r}.")
+
+    async def _thread(self, message: Message, own: Own) -> Delivery:
+        event = await thread_event(self._deps, message)
+        if event is None:
+            return Delivered()
+        if await self._cards.know(event.mention, own):
+            event = await thread_event(self._deps, message) or event
+        standing = await self._standing(message.action_id, own)
+        if standing is None:
+            return Delivered()
+        view, card = standing
+        if await self._stands(message, own, card.channel, card.ts):
+            return Delivered()
+        try:
+            await self._say(message, card.channel, thread_line(event, view), thread_ts=card.ts)
+        except SlackFailure as failure:
+            if failure.trouble is not Trouble.GONE:
+                raise
+            log.info(
+                "slack_thread_gone", action=message.action_id
+            )  # the card was deleted, and the story with it
+        return Delivered()
+
+    async def _direct(self, message: Message, own: Own) -> Delivery:
+        person_id, why = str(message.body.get("person", "")), str(message.body.get("why", ""))
+        standing = await self._standing(message.action_id, own)
+        if standing is None:
+            return Delivered()
+        view, card = standing
+        if not _still_stands(view, person_id, why):
+            return Delivered()
+        user = await self._roster.slack_id(person_id, own)
+        if user is None:
+            return Undeliverable(
+                error=f"Slack has nobody for {person_id}: set `slack:` or the right e-mail address in people.yaml."
+            )
+        if why == "asked" and user in await self._channels.members(card.channel):
+            return Delivered()  # mentioned on the card, where they see it
+        opened = await self._web.call("conversations.open", paced=True, users=user)
+        channel = str((opened.get("channel") or {}).get("id") or user)
+        if await self._stands(message, own, channel, None):
+            return Delivered()
+        await self._say(message, channel, direct_message(view, why, await self._link(card)))
+        return Delivered()
+
+    async def _standing(self, action_id: str, own: Own) -> tuple[ActionView, Card] | None:
+        """The view and the card, brought up to date where it does not stand yet."""
+        async with self._deps.store.reading() as tx:
+            card = await tx.cards.get(action_id)
+        if card is None or card.ts is None:
+            return await self._cards.bring(action_id, own)
+        view = await self._cards.view(action_id, own)
+        return (view, card) if view is not None else None
+
+    async def _stands(self, message: Message, own: Own, channel: str, thread_ts: str | None) -> bool:
+        """Whether this line was posted before; asked only where an earlier attempt is possible."""
+        maybe = (
+            message.attempts > 0
+            or message.id in self._tried
+            or message.created_at < self._started_at
+            or self._deps.clock.now() - message.created_at > MAYBE_TRIED
+        )
+        if not maybe:
+            return False
+        found = await find_line(
+            self._web,
+            own_user=own.user,
+            message_id=message.id,
+            channel=channel,
+            thread_ts=thread_ts,
+            since=message.created_at,
+        )
+        tried = self._tried.get(message.id)
+        if (
+            not found
+            and tried is not None
+            and (left := tried + SETTLE - self._deps.clock.now()) > timedelta(0)
+        ):
+            raise Unsettled(left.total_seconds())
+        return found
+
+    async def _say(self, message: Message, channel: str, line: Line, *, thread_ts: str | None = None) -> None:
+        await self._web.turn("chat.postMessage", channel)
+        self._tried[message.id] = self._deps.clock.now()
+        if len(self._tried) > _MOST_REMEMBERED:
+            self._tried.popitem(last=False)
+        where = {"channel": channel} | ({"thread_ts": thread_ts} if thread_ts else {})
+        try:
+            await self._web.call(
+                "chat.postMessage",
+                text=line.text,
+                blocks=line.blocks,
+                metadata=line_metadata(message.id),
+                **where,
+                **POST_OPTIONS,
+            )
+        except SlackFailure as failure:
+            if failure.trouble is not Trouble.UNCERTAIN:
+                del self._tried[message.id]
+            raise
+        self._tried.pop(message.id, None)
+
+    async def _link(self, card: Card) -> str | None:
+        try:
+            answer = await self._web.call(
+                "chat.getPermalink", paced=True, channel=card.channel, message_ts=card.ts
+            )
+        except SlackFailure as failure:
+            if failure.trouble in (Trouble.GONE, Trouble.PLACE, Trouble.PERMANENT):
+                return None
+            raise
+        link = answer.get("permalink")
+        return link if isinstance(link, str) else None
+
+    def _not_delivered(self, failure: SlackFailure) -> Delivery:
+        trouble = failure.trouble
+        if trouble is Trouble.RATE_LIMITED:
+            return RetryLater(error=str(failure), after_sec=failure.retry_after, counts=False)
+        if trouble in (Trouble.OUTAGE, Trouble.SETUP) or failure.code == "no_answer":
+            self.problem = failure.sentence
+            pause, self._outage_pause = (
+                self._outage_pause,
+                min(self._outage_pause * 1.5, _LONGEST_OUTAGE_PAUSE_SEC),
+            )
+            return RetryLater(error=failure.sentence, after_sec=pause, counts=False)
+        if trouble in (Trouble.TRANSIENT, Trouble.UNCERTAIN):
+            return RetryLater(error=str(failure))
+        return Undeliverable(error=failure.sentence)
+
+
+def _still_stands(view: ActionView, person_id: str, why: str) -> bool:
+    """Whether what the person was to be told is still so: nobody is asked for what is decided already."""
+    if why == "outcome":
+        return True
+    if view.status is not Status.PENDING:
+        return False
+    return not any(v.person.id == person_id and v.current and v.choice is Choice.APPROVE for v in view.votes)

@@ -1,0 +1,68 @@
+"""The buttons of a card: approve votes at once, the others open their form; every click is answered."""
+
+from __future__ import annotations
+
+from bot import ids, told
+from bot.blocks.card import needs_full_view
+from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
+from bot.handlers import opening, paging
+from bot.handlers.replies import done, refused
+from bot.payloads import Click
+from gate.domain.refusal import Refused
+from gate.domain.request import ActionRecord, Choice
+from gate.usecases.cards import card_view
+from gate.usecases.commands import CastVote
+from gate.usecases.decide import decide
+
+
+async def clicked(desk: Desk, click: Click) -> None:
+    """Serve one click, wherever the button stands."""
+    if click.button == ids.OPEN_CARD:
+        return  # a link; the person is already there
+    if click.button in (ids.PAGE_PREVIOUS, ids.PAGE_NEXT):
+        answer = await paging.turned(desk, click)
+    else:
+        answer = await _on_card(desk, click)
+    if answer is not None:
+        await desk.tell(click.sender, click.place, refused(answer))
+
+
+async def _on_card(desk: Desk, click: Click) -> Refused | None:
+    target = ids.parse_card_value(click.value)
+    if target is None:
+        return UNKNOWN
+    action_id, version = target
+    record = await desk.record(action_id)
+    if record is None:
+        return UNKNOWN
+    if click.button == ids.OPEN_QUEUE_ITEM:
+        return await opening.details(desk, click, record, from_card=False)
+    misplaced = await desk.misplaced(click, action_id)
+    if click.button == ids.DETAILS:  # a direct message has this button too
+        return await opening.details(desk, click, record, from_card=misplaced is None)
+    if misplaced is not None:
+        return misplaced
+    if click.button == ids.APPROVE:
+        return await _approve(desk, click, record, version)
+    form = opening.FORMS.get(click.button)
+    return await form(desk, click, record, version) if form is not None else NOT_ITS_PLACE
+
+
+async def _approve(desk: Desk, click: Click, record: ActionRecord, version: int) -> Refused | None:
+    """One click approves; where the card could not show the whole payload, it opens all of it first (threat 3)."""
+    person = await desk.person(click.sender, risk=record.verdict.effective.risk)
+    if isinstance(person, Refused):
+        return person
+    if not record.status.terminal and version == record.version.number:
+        view = await card_view(desk.deps, record.id)
+        if view is not None and needs_full_view(view):
+            hindrance = desk.hindrance(record, person, "approve", version)
+            return hindrance or await opening.confirm(desk, click, view)
+    command = CastVote(action_id=record.id, version=version, person=person.id, choice=Choice.APPROVE)
+    result = await decide(desk.deps, command)
+    if isinstance(result, Refused):
+        return result
+    desk.homes.refresh()
+    sentence = told.approved(result.record, desk.deps.rules.current.directory)
+    await desk.tell(click.sender, click.place, done(sentence))
+    return None

@@ -1,0 +1,49 @@
+"""The slash command: queue, oncall and help; what this version does not have is said, never passed over."""
+
+from __future__ import annotations
+
+from bot.answers import Said
+from bot.blocks.gate_command import help_message, oncall_message, queue_message
+from bot.desk import Desk
+from bot.handlers.replies import refused
+from bot.homes import links_of
+from bot.payloads import Command
+from gate.domain.refusal import Refused
+from gate.usecases.cards import oncall, queue
+
+WORKS = ("queue", "oncall", "help")
+NOT_YET = ("delegate", "policy", "report", "break-glass")
+
+
+async def typed(desk: Desk, command: Command) -> None:
+    """Answer one command, visible only to whoever typed it."""
+    word = command.words[0].casefold() if command.words else "help"
+    await desk.tell(command.sender, command.place, await _answer(desk, command, word))
+
+
+async def _answer(desk: Desk, command: Command, word: str) -> Said:
+    if word == "help":
+        message = help_message()
+        return Said(text=message.text, blocks=message.blocks)
+    if word in NOT_YET:
+        return refused(
+            Refused(code="not_yet", sentence=f"This version does not have “{word}” yet; it has {_listed()}.")
+        )
+    if word not in WORKS:
+        shown = word if word.isascii() and word.isprintable() and len(word) <= 40 else "that"
+        return refused(
+            Refused(code="unknown_command", sentence=f"There is no “{shown}”; there is {_listed()}.")
+        )
+    person = await desk.person(command.sender)
+    if isinstance(person, Refused):
+        return refused(person)
+    if word == "queue":
+        waiting = await queue(desk.deps, person.id)
+        message = queue_message(waiting, links_of(waiting, await desk.own()))
+    else:
+        message = oncall_message(await oncall(desk.deps), desk.deps.clock.now())
+    return Said(text=message.text, blocks=message.blocks)
+
+
+def _listed() -> str:
+    return f"{', '.join(WORKS[:-1])} and {WORKS[-1]}"

@@ -1,0 +1,36 @@
+"""Turns the pages of details and confirm, always from the store's present state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot import ids
+from bot.blocks.modals import confirm_modal, decided_modal, details_modal
+from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
+from bot.payloads import Click
+from gate.domain.refusal import Refused
+from gate.usecases.cards import card_view
+
+
+async def turned(desk: Desk, click: Click) -> Refused | None:
+    """Show another page of the open modal."""
+    page = ids.parse_page(click.value)
+    if click.view is None or click.view.state is None or page is None:
+        return NOT_ITS_PLACE
+    state = replace(click.view.state, page=page)
+    view = await card_view(desk.deps, state.action_id)
+    if view is None:
+        return UNKNOWN
+    if click.view.callback_id == ids.MODAL_CONFIRM:
+        if page > click.view.state.page + 1:
+            return NOT_ITS_PLACE  # every page is opened in turn (threat 3)
+        if view.version != state.version or view.status.terminal:
+            modal = decided_modal(view, replace(state, version=view.version, page=0))
+        else:
+            modal = confirm_modal(view, state, page)
+    elif click.view.callback_id == ids.MODAL_DETAILS:
+        modal = details_modal(view, state, page)
+    else:
+        return NOT_ITS_PLACE
+    await desk.web.call("views.update", view_id=click.view.id, hash=click.view.hash, view=modal)
+    return None

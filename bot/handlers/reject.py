@@ -1,0 +1,42 @@
+"""The reject form: a category, which is preset, and a comment."""
+
+from __future__ import annotations
+
+from bot import ids, told
+from bot.desk import UNKNOWN, Desk
+from bot.handlers.inputs import chosen, typed
+from bot.handlers.outcome import Closed, FieldErrors, FormOutcome
+from bot.handlers.replies import done, refused, refused_form
+from bot.payloads import Submission
+from gate.domain.refusal import Refused
+from gate.domain.request import Choice
+from gate.usecases.commands import CastVote
+from gate.usecases.decide import decide
+
+
+async def submitted(desk: Desk, submission: Submission) -> FormOutcome:
+    """One person's no; a comment that is missing is asked for in its field."""
+    state = submission.view.state
+    record = await desk.record(state.action_id) if state is not None else None
+    if state is None or record is None:
+        return Closed(said=refused(UNKNOWN))
+    person = await desk.person(submission.sender, risk=record.verdict.effective.risk)
+    if isinstance(person, Refused):
+        return await refused_form(desk, person, state)
+    result = await decide(
+        desk.deps,
+        CastVote(
+            action_id=state.action_id,
+            version=state.version,
+            person=person.id,
+            choice=Choice.REJECT,
+            category=chosen(submission, ids.CATEGORY),
+            comment=typed(submission, ids.COMMENT),
+        ),
+    )
+    if isinstance(result, Refused):
+        if result.code == "comment_required" and ids.COMMENT in submission.view.inputs:
+            return FieldErrors(errors={ids.COMMENT: result.sentence})
+        return await refused_form(desk, result, state)
+    desk.homes.refresh()
+    return Closed(said=done(told.rejected(result.record)))

@@ -1,0 +1,53 @@
+"""Knows the sentence a person is told after what they did took effect; refusals bring their own sentence."""
+
+from __future__ import annotations
+
+from gate.domain.eligibility import counting, slots
+from gate.domain.people import Directory
+from gate.domain.request import ActionRecord, Status
+from gate.domain.verdict import ApprovalPlan
+
+
+def approved(record: ActionRecord, directory: Directory) -> str:
+    """After an approval: released, or what is still missing."""
+    if record.status is Status.APPROVED:
+        return f"Approved. Released to {record.agent.name}."
+    return f"Your approval counts. {_missing(record, directory)}"
+
+
+def rejected(record: ActionRecord) -> str:
+    """After a rejection."""
+    return f"Rejected. {record.agent.name} is told, and nothing is released."
+
+
+def saved(record: ActionRecord, directory: Directory, *, voted: bool) -> str:
+    """After an edit, with or without the editor's own vote."""
+    number = record.version.number
+    if not voted:
+        return f"Saved as version {number}. Earlier approvals no longer count; nobody has approved it yet."
+    if record.status is Status.APPROVED:
+        return f"Saved as version {number} and approved. Released to {record.agent.name}."
+    return f"Saved as version {number}, and your approval counts. {_missing(record, directory)}"
+
+
+def reassigned(record: ActionRecord, directory: Directory, to: tuple[str, ...]) -> str:
+    """After others were asked."""
+    names = [directory.people[p].name if p in directory.people else p for p in to]
+    return f"Asked {_and(names)}. Whoever was asked before may still decide."
+
+
+def _missing(record: ActionRecord, directory: Directory) -> str:
+    plan = record.plan or ApprovalPlan()
+    counted = counting(record, directory)
+    needed = max(plan.quorum, len(plan.distinct_groups))
+    open_slots = [group for group, who in slots(plan, counted, directory).items() if who is None]
+    missing = max(needed - len(counted), len(open_slots), 1)
+    one = "One more person is" if missing == 1 else f"{missing} more people are"
+    of = f", among them someone of {_and(open_slots)}" if open_slots else ""
+    return f"{one} needed ({len(counted)} of {needed}){of}."
+
+
+def _and(names: list[str]) -> str:
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
