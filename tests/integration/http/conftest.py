@@ -1,0 +1,27 @@
+"""A gate behind real HTTP: real store, policy and signatures, on a port the system chooses."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.http.door import Door, open_door
+
+
+@pytest.fixture
+async def door(tmp_path: Path) -> AsyncIterator[Door]:
+    async with open_door(f"sqlite:///{tmp_path / 'var' / 'gate.db'}", tmp_path / "keys") as made:
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def each_door(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Door]:
+    url = (
+        f"sqlite:///{tmp_path / 'var' / 'gate.db'}"
+        if request.param == "sqlite"
+        else request.getfixturevalue("postgres_url")
+    )
+    async with open_door(url, tmp_path / "keys") as made:
+        yield made
