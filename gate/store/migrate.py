@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from gate.store import postgres, sqlite
 from gate.store.address import Address, parse_address
@@ -118,10 +118,15 @@ def _revision(connection: Connection) -> str | None:
     return revision
 
 
+def engine_of(address: Address) -> Engine:
+    """A blocking engine on the database, without the store's rules; whoever asks for it disposes of it."""
+    return sqlite.sync_engine(address) if address.path is not None else postgres.sync_engine(address)
+
+
 @contextmanager
 def _connected(address: Address) -> Iterator[Connection]:
     """One blocking connection, closed with its engine; rolled back unless committed."""
-    engine = sqlite.sync_engine(address) if address.path is not None else postgres.sync_engine(address)
+    engine = engine_of(address)
     try:
         with engine.connect() as connection:
             yield connection

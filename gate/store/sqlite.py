@@ -79,7 +79,9 @@ def prepare_file(path: Path) -> None:
 def sync_engine(address: Address) -> Engine:
     """For migrations: a blocking engine that keeps DDL inside its transaction."""
     engine = create_engine(
-        address.url.set(drivername="sqlite+pysqlite"), connect_args={"isolation_level": None}
+        address.url.set(drivername="sqlite+pysqlite"),
+        connect_args={"isolation_level": None},
+        hide_parameters=True,
     )
     _set_up(engine, "BEGIN IMMEDIATE")
     return engine

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from datetime import datetime
 from typing import Any, Self, TypeVar
 
 import sqlalchemy.exc
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gate.store import migrate, postgres, sqlite, tables
@@ -107,6 +109,13 @@ class SqlStore:
                 await bound.put_over(tables.heartbeat, {"id": 1, "at": self._clock.now()})
         except TimeoutError:
             raise StoreUnavailable("The database did not commit in time.") from None
+
+    async def database_time(self) -> datetime:
+        """What time it is where the deadlines are kept: PostgreSQL's own clock, for SQLite this process's."""
+        if not self.address.postgres:
+            return self._clock.now()
+        async with self._bound(writable=False) as bound:
+            return await bound.scalar(select(func.clock_timestamp()))
 
     @asynccontextmanager
     async def _transaction(self, *, writable: bool) -> AsyncIterator[Transaction]:

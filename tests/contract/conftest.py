@@ -1,0 +1,66 @@
+"""Both engines for every test of the store's contract, each test on a database of its own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gate.store import SqlStore, migrate, open_store
+from tests.contract.records import SetClock
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("migrated") / "gate.db"
+    migrate.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated, empty database."""
+    if request.param == "sqlite":
+        path = tmp_path / "gate.db"
+        shutil.copy(request.getfixturevalue("migrated_file"), path)
+        yield f"sqlite:///{path}"
+        return
+    server = request.getfixturevalue("postgres_server")
+    name = server.create(template=server.template("store-contract", migrate.upgrade))
+    yield server.url_of(name)
+    server.drop(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database that nobody has migrated."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'var' / 'gate.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+async def store(database_url: str, clock: SetClock) -> AsyncIterator[SqlStore]:
+    async with open_store(database_url, clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def other_store(database_url: str, clock: SetClock, store: SqlStore) -> AsyncIterator[SqlStore]:
+    """A second store on the same database: another replica, or a command-line verb."""
+    async with open_store(database_url, clock=clock, exclusive=False) as opened:
+        yield opened
+
+
+def blocking_engine(store: SqlStore) -> Any:
+    """A plain connection beside the store, for what its ports cannot do: tampering and counting."""
+    address = store.address
+    return migrate.engine_of(address)

@@ -1,0 +1,165 @@
+"""The contract of `ports.Outbox`: leases, order per action, dead letters that block nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from gate.store import SqlStore
+from gate.usecases.ports import Message
+from tests.contract.records import NOW, later, message
+
+
+async def put(store: SqlStore, *messages: Message) -> None:
+    async with store.writing() as tx:
+        for each in messages:
+            await tx.outbox.add(each)
+
+
+async def claim(store: SqlStore, at: float = 0, *, channel: str = "slack", limit: int = 9) -> list[str]:
+    async with store.writing() as tx:
+        claimed = await tx.outbox.claim(channel, later(at), lease_sec=30, limit=limit)
+    return [each.id for each in claimed]
+
+
+async def every(store: SqlStore, *, dead_only: bool = False) -> tuple[Message, ...]:
+    async with store.reading() as tx:
+        return await tx.outbox.rows(dead_only=dead_only, limit=99)
+
+
+async def test_a_message_is_read_back_as_it_was_added(store: SqlStore) -> None:
+    odd = message(1, body={"event": "x", "n": [1, 1.5, None, "é\x00"]}, attempts=3, last_error="no\x00")
+    await put(store, odd)
+    assert await every(store) == (odd,)
+
+
+async def test_only_the_head_of_each_line_is_claimed(store: SqlStore) -> None:
+    """INV-35: order holds per action and channel; other actions and channels are lines of their own."""
+    await put(
+        store,
+        message(1),
+        message(2),
+        message(3, action="act_0002"),
+        message(4, channel="webhook", kind="event"),
+    )
+    assert await claim(store) == ["msg_0001", "msg_0003"]
+    assert await claim(store) == []
+    assert await claim(store, channel="webhook") == ["msg_0004"]
+    async with store.writing() as tx:
+        await tx.outbox.delivered("msg_0001")
+    assert await claim(store) == ["msg_0002"]
+
+
+async def test_a_message_is_claimed_when_it_is_due_the_longest_due_first(store: SqlStore) -> None:
+    await put(
+        store,
+        message(1, due_at=later(10)),
+        message(2, action="act_0002", due_at=later(5)),
+        message(3, action="act_0003", due_at=later(11)),
+    )
+    assert await claim(store, 10, limit=1) == ["msg_0002"]
+    assert await claim(store, 10) == ["msg_0001"]
+
+
+async def test_a_lease_that_ran_out_is_claimed_again(store: SqlStore) -> None:
+    """INV-34: a worker that died loses nothing."""
+    await put(store, message(1))
+    assert await claim(store, 0) == ["msg_0001"]
+    assert await claim(store, 29.999999) == []
+    assert await claim(store, 30) == ["msg_0001"]
+
+
+async def test_a_retry_waits_counts_and_says_why(store: SqlStore) -> None:
+    await put(store, message(1), message(2))
+    await claim(store)
+    async with store.writing() as tx:
+        await tx.outbox.retry("msg_0001", at=later(7), error="slow")
+    assert (await every(store))[0] == message(1, due_at=later(7), attempts=1, last_error="slow")
+    assert await claim(store, 6) == []
+    assert await claim(store, 7) == ["msg_0001"]
+
+
+async def test_an_outage_leaves_the_attempts_as_they_are(store: SqlStore) -> None:
+    await put(store, message(1, attempts=4))
+    async with store.writing() as tx:
+        await tx.outbox.retry("msg_0001", at=later(7), error="rate_limited", counts=False)
+    assert (await every(store))[0].attempts == 4
+
+
+async def test_a_poison_message_blocks_nobody(store: SqlStore) -> None:
+    """INV-35: while it waits for another try other lines go on, and once dead its own line goes on too."""
+    await put(store, message(1), message(2), message(3, action="act_0002"))
+    assert await claim(store) == ["msg_0001", "msg_0003"]
+    async with store.writing() as tx:
+        await tx.outbox.retry("msg_0001", at=later(100), error="poison")
+        await tx.outbox.delivered("msg_0003")
+    await put(store, message(4, action="act_0002"))
+    assert await claim(store, 1) == ["msg_0004"]
+    async with store.writing() as tx:
+        await tx.outbox.bury("msg_0001", error="poison")
+    assert await claim(store, 1) == ["msg_0002"]
+
+
+async def test_a_dead_letter_is_visible_and_can_be_revived_or_dropped(store: SqlStore) -> None:
+    """INV-34: nothing disappears by itself."""
+    await put(store, message(1), message(2, action="act_0002"))
+    async with store.writing() as tx:
+        await tx.outbox.bury("msg_0001", error="channel_not_found")
+        assert await tx.outbox.depth() == (1, 1)
+    dead = message(1, attempts=1, last_error="channel_not_found", dead=True)
+    assert await every(store, dead_only=True) == (dead,)
+    assert await every(store) == (dead, message(2, action="act_0002"))
+    async with store.writing() as tx:
+        assert await tx.outbox.revive("msg_0001", now=later(50))
+        assert not await tx.outbox.revive("msg_0001", now=later(51))
+        assert not await tx.outbox.revive("msg_none", now=later(51))
+    assert (await every(store))[0] == replace(dead, dead=False, attempts=0, due_at=later(50))
+    async with store.writing() as tx:
+        assert await tx.outbox.drop("msg_0001")
+        assert not await tx.outbox.drop("msg_0001")
+        assert await tx.outbox.depth() == (1, 0)
+
+
+async def test_what_came_of_a_message_that_is_gone_is_no_error(store: SqlStore) -> None:
+    """A late worker reports on a message that another one has delivered."""
+    async with store.writing() as tx:
+        await tx.outbox.delivered("msg_none")
+        await tx.outbox.retry("msg_none", at=NOW, error="x")
+        await tx.outbox.bury("msg_none", error="x")
+        assert await tx.outbox.depth() == (0, 0)
+
+
+async def test_two_claimers_at_once_never_get_the_same_message(
+    store: SqlStore, other_store: SqlStore
+) -> None:
+    """INV-36, INV-35: every line goes to one of them."""
+    await put(store, *(message(n, action=f"act_{n % 20:04d}") for n in range(1, 61)))
+
+    async def work(mine: SqlStore, taken: list[str]) -> None:
+        while True:
+            async with mine.writing() as tx:
+                claimed = await tx.outbox.claim("slack", NOW, lease_sec=30, limit=3)
+            if not claimed:
+                return
+            taken.extend(each.id for each in claimed)
+
+    taken: list[list[str]] = [[], [], [], []]
+    stores = (store, other_store, store, other_store)
+    await asyncio.gather(*(work(mine, list_) for mine, list_ in zip(stores, taken, strict=True)))
+    everything = [each for list_ in taken for each in list_]
+    assert sorted(everything) == sorted(set(everything))
+    assert len(everything) == 20
+
+
+async def test_a_claim_passes_over_what_another_transaction_is_claiming(
+    store: SqlStore, other_store: SqlStore
+) -> None:
+    """On PostgreSQL it does not even wait; on SQLite there is one writer at a time."""
+    await put(store, message(1), message(2, action="act_0002"))
+    if not store.address.postgres:
+        assert await claim(store, limit=1) == ["msg_0001"]
+        assert await claim(other_store) == ["msg_0002"]
+        return
+    async with store.writing() as tx:
+        assert [m.id for m in await tx.outbox.claim("slack", NOW, lease_sec=30, limit=1)] == ["msg_0001"]
+        assert await claim(other_store) == ["msg_0002"]
