@@ -190,7 +190,7 @@ class Acts:
             return Reply(
                 ok=False, error="unknown_command", notice=f"{name} is not a command of this workspace."
             )
-        place = self._channel(channel)
+        place = self._channel(channel, user)
         body = self._payloads.command(user, place, name, text.strip())
         outcome = await self._courier.deliver("slash_commands", body)
         if not outcome.received:
@@ -209,7 +209,7 @@ class Acts:
         """Post a plain message as a person; the app hears of it where it is subscribed and present."""
         state = self._state
         self._person(user)
-        place = self._channel(channel)
+        place = self._channel(channel, user)
         if not text.strip():
             raise ActRefused("an empty message is not sent")
         message = state.keep_message(
@@ -244,8 +244,11 @@ class Acts:
         if user not in self._state.users:
             raise ActRefused(f"there is no person {user}")
 
-    def _channel(self, channel: str) -> Channel:
+    def _channel(self, channel: str, user: str = "") -> Channel:
+        """The channel; a person's direct message with the app exists as soon as they turn to it."""
         found = self._state.channels.get(channel)
+        if found is None and user and channel == "D" + user[1:]:
+            return self._state.dm_of(user)
         if found is None:
             raise ActRefused(f"there is no channel {channel}")
         return found

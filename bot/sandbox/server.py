@@ -211,7 +211,7 @@ class Sandbox:
     async def wait_for(
         self,
         predicate: Callable[[Sandbox], Found],
-        timeout: float = 5.0,  # noqa: ASYNC109 - callers read better with it here
+        timeout: float = 5.0,
     ) -> Found:
         """The first truthy `predicate(sandbox)`, asked again after every change. Raises TimeoutError."""
         async with asyncio.timeout(timeout):
@@ -224,7 +224,7 @@ class Sandbox:
     async def wait_connected(
         self,
         count: int = 1,
-        timeout: float = 5.0,  # noqa: ASYNC109 - as above
+        timeout: float = 5.0,
     ) -> None:
         """Until the app holds at least `count` Socket Mode connections."""
         await self.wait_for(lambda sandbox: sandbox.connections >= count, timeout)

@@ -41,14 +41,10 @@ export function icon(name) {
   return svg;
 }
 
-const HUES = [162, 24, 262, 205, 338, 44, 120, 292, 184, 8];
-
 export function avatar(user, size = "") {
   const initials = user.real_name.split(/\s+/).map((word) => word[0]).slice(0, 2).join("").toUpperCase();
-  let sum = 0;
-  for (const letter of user.id) sum = (sum * 31 + letter.charCodeAt(0)) >>> 0;
   const node = el("span", { class: `avatar ${size} ${user.is_bot ? "bot" : ""}`, "aria-hidden": "true" });
-  node.style.setProperty("--hue", HUES[sum % HUES.length]);
+  node.style.setProperty("--hue", user.hue ?? 168);
   if (user.is_bot) {
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     svg.setAttribute("viewBox", "0 0 24 24");

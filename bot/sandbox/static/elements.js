@@ -52,7 +52,7 @@ function buttonElement(block, element, context) {
   );
   node.addEventListener("click", async () => {
     if (node.getAttribute("aria-busy") === "true" || !(await confirmed(element.confirm, node))) return;
-    if (element.url) window.open(element.url, "_blank", "noopener,noreferrer");
+    if (/^(https?:|mailto:)/i.test(element.url ?? "")) window.open(element.url, "_blank", "noopener,noreferrer");
     await context.use(block, element, undefined, node);
   });
   return node;

@@ -36,7 +36,7 @@ function drawTop() {
   document.title = `${name} · ${store.team.name}`;
 }
 
-for (const draw of [drawTop, drawPeople, drawRail, drawPlace, drawThread, drawModal, drawWeather]) onChange(draw);
+for (const draw of [drawPlace, drawThread, drawTop, drawPeople, drawRail, drawModal, drawWeather]) onChange(draw);
 
 onEvent("route", (route, before) => {
   showMenu(false);

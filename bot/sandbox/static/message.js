@@ -28,7 +28,7 @@ function replyBar(message) {
   const faces = (message.reply_users ?? []).slice(0, 4).map((id) => store.users.get(id)).filter(Boolean);
   return el("a", { class: "reply-bar", href: linkTo({ channel: message.channel, thread: message.ts }) },
     ...faces.map((user) => avatar(user, "tiny")), el("span", {}, count),
-    el("span", { class: "muted" }, `last ${ago(Number(message.latest_reply))}`));
+    el("span", { class: "muted" }, `${ago(Number(message.latest_reply))}`));
 }
 
 function reactions(message) {
@@ -70,9 +70,11 @@ export class MessageList {
     this.node = node;
     this.inThread = inThread;
     this.drawn = new Map();
+    this.fresh = true;
   }
 
   clear() {
+    this.fresh = true;
     this.drawn.clear();
     this.node.replaceChildren();
   }
@@ -97,13 +99,13 @@ export class MessageList {
       this.drawn.delete(key);
     }
     let previous = null;
-    let added = false;
+    let redrawn = false;
     for (const [key, signature, make] of wanted) {
       let entry = this.drawn.get(key);
       if (!entry || entry.signature !== signature) {
         const node = make();
         if (entry) this.replace(entry.node, node);
-        else added = true;
+        redrawn = true;
         entry = { signature, node };
         this.drawn.set(key, entry);
       }
@@ -111,7 +113,8 @@ export class MessageList {
       if (entry.node !== place) scroller.insertBefore(entry.node, place);
       previous = entry.node;
     }
-    if (atEnd && (added || scroller.scrollTop === 0)) scroller.scrollTop = scroller.scrollHeight;
+    if (redrawn && (atEnd || this.fresh)) scroller.scrollTop = scroller.scrollHeight;
+    this.fresh = false;
   }
 
   replace(old, node) {

@@ -11,7 +11,6 @@ import { act } from "/static/wire.js";
 const dialog = document.getElementById("modal");
 let drawn = new Map(); // view id -> {hash, node, form}
 let opener = null;
-let top = null;
 let owner = "";
 
 const FIELD = "input, textarea, select, summary, button";
@@ -52,7 +51,8 @@ function build(view, depth, before) {
   const trouble = el("div", { class: "modal-trouble", role: "alert" });
   const close = () => act("close_view", { user, view_id: view.id });
   const submit = view.submit && el("button",
-    { type: "submit", class: "button primary", dataset: { modal: "submit" }, disabled: view.submit_disabled }, ...textNodes(view.submit));
+    { type: "submit", class: "button primary", dataset: { modal: "submit" }, disabled: view.submit_disabled },
+    el("span", { class: "button-text" }, ...textNodes(view.submit)));
   const node = el("form", { class: "modal-form", novalidate: true, dataset: { viewId: view.id, callbackId: view.callback_id } },
     el("div", { class: "modal-head" },
       depth > 1 && el("button", { type: "button", class: "icon-button", "aria-label": "Back", onclick: close }, icon("back")),
@@ -96,7 +96,6 @@ export function drawModal() {
   const views = store.stacks.get(store.me) ?? [];
   if (owner !== store.me) {
     drawn = new Map();
-    top = null;
     owner = store.me;
   }
   for (const id of drawn.keys()) if (!views.some((view) => view.id === id)) drawn.delete(id);
@@ -107,7 +106,6 @@ export function drawModal() {
       const back = opener?.isConnected ? opener : document.querySelector("#messages");
       back?.focus?.({ preventScroll: true });
     }
-    top = null;
     return;
   }
   let entry = drawn.get(view.id);
@@ -123,13 +121,22 @@ export function drawModal() {
     dialog.showModal();
   } else if (dialog.firstElementChild !== entry.node) dialog.replaceChildren(entry.node);
   else return;
-  if (top !== view.id || isNew) focusFirst(entry.node);
-  else if (renewed) focusFirst(entry.node);
-  top = view.id;
+  focusFirst(entry.node);
 }
 
-dialog.addEventListener("cancel", (event) => {
-  event.preventDefault(); // the app decides through the stack; Esc asks it
+// Esc closes through the stack like the buttons do, wherever the focus is; the dialog follows the stack.
+function askToClose() {
   const view = (store.stacks.get(store.me) ?? []).at(-1);
   if (view) act("close_view", { user: store.me, view_id: view.id }).then((reply) => reply.ok || toast(reply.notice));
+}
+
+dialog.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  event.preventDefault();
+  askToClose();
 });
+dialog.addEventListener("cancel", (event) => {
+  event.preventDefault();
+  askToClose();
+});
+dialog.addEventListener("close", askToClose); // a browser may close it without asking a second time

@@ -55,7 +55,8 @@ function pretty(seconds, otherwise) {
 export function ago(seconds) {
   const past = Math.round(Date.now() / 1000 - seconds);
   const size = Math.abs(past);
-  const [count, unit] = size < 60 ? [size, "s"] : size < 3600 ? [Math.round(size / 60), " min"]
+  if (size < 45) return "just now";
+  const [count, unit] = size < 3600 ? [Math.round(size / 60), " min"]
     : size < 86400 ? [Math.round(size / 3600), " h"] : [Math.round(size / 86400), " d"];
   return past >= 0 ? `${count}${unit} ago` : `in ${count}${unit}`;
 }

@@ -6,7 +6,7 @@ import { appHead, emptyNote } from "/static/heads.js";
 import { drawHome } from "/static/home.js";
 import { MessageList } from "/static/message.js";
 import { mrkdwn } from "/static/mrkdwn.js";
-import { dmId, markRead, messagesIn, store } from "/static/store.js";
+import { dmId, isReply, markRead, messagesIn, store } from "/static/store.js";
 
 let shown = "";
 let list = null;
@@ -55,7 +55,7 @@ export function drawPlace() {
     counted.replaceChildren(`${people} members`);
   }
   const messages = messagesIn(id).filter(
-    (message) => !message.thread_ts || message.subtype === "thread_broadcast",
+    (message) => !isReply(message) || message.subtype === "thread_broadcast",
   );
   const log = document.getElementById("messages");
   if (!messages.length) {

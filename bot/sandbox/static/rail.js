@@ -8,7 +8,7 @@ let signature = "";
 function row(href, current, sign, name, unread, dataset) {
   return el("li", {}, el("a", { class: `rail-row${unread ? " unread" : ""}`, href, "aria-current": current ? "page" : undefined, dataset },
     sign, el("span", { class: "rail-name" }, name),
-    unread ? el("span", { class: "badge" }, el("span", { "aria-hidden": "true" }, String(unread)), el("span", { class: "hidden-text" }, `, ${unread} unread`)) : null));
+    unread ? el("span", { class: "badge" }, el("span", { "aria-hidden": "true" }, String(unread)), el("span", { class: "hidden-text" }, ` ${unread} unread`)) : null));
 }
 
 export function drawRail() {
@@ -27,7 +27,7 @@ export function drawRail() {
     el("h2", { class: "rail-title" }, "Channels"),
     el("ul", {}, ...channels.map((one) =>
       row(linkTo({ channel: one.id }), kind === "channel" && here === one.id, icon(one.is_private ? "lock" : "hash"), one.name, unread[one.id], { rail: one.id }))),
-    channels.length ? null : el("p", { class: "rail-note" }, "You are in no channel here."),
+    ...(channels.length ? [] : [el("p", { class: "rail-note" }, "You are in no channel here.")]),
     el("h2", { class: "rail-title" }, "Direct messages"),
     el("ul", {}, row(linkTo({ channel: dmId() }), kind === "channel" && here === dmId(), avatar(bot, "tiny"), store.app.name, unread[dmId()], { rail: dmId() })),
   );

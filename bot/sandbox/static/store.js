@@ -37,6 +37,8 @@ function keepMessage(message) {
   store.messages.get(message.channel).set(message.ts, message);
 }
 
+const HUES = [168, 18, 262, 205, 338, 45, 118, 290, 190, 0];
+
 function takeIn(state) {
   Object.assign(store, {
     ready: true, team: state.team, app: state.app, emptyText: state.empty_text,
@@ -45,6 +47,7 @@ function takeIn(state) {
     homes: new Map(Object.entries(state.homes)), connections: state.connections, faults: state.faults,
   });
   state.messages.forEach(keepMessage);
+  [...store.users.values()].forEach((user, at) => { user.hue = HUES[at % HUES.length]; });
   if (!store.users.has(store.me)) store.me = people()[0].id;
 }
 
@@ -52,7 +55,7 @@ const reactions = {
   message: (doc) => keepMessage(doc),
   message_deleted: (doc) => store.messages.get(doc.channel)?.delete(doc.ts),
   channel: (doc) => store.channels.set(doc.id, doc),
-  user: (doc) => store.users.set(doc.id, doc),
+  user: (doc) => store.users.set(doc.id, { ...doc, hue: store.users.get(doc.id)?.hue }),
   stack: (doc) => store.stacks.set(doc.user, doc.views),
   home: (doc) => store.homes.set(doc.user, doc.view),
   connections: (doc) => { store.connections = doc.count; },
@@ -105,6 +108,9 @@ export const visibleChannels = () =>
   [...store.channels.values()]
     .filter((channel) => !channel.dm_with && canSee(channel))
     .sort((one, other) => one.name.localeCompare(other.name));
+
+// A thread's parent names itself as its thread; only the others are replies.
+export const isReply = (message) => Boolean(message.thread_ts) && message.thread_ts !== message.ts;
 
 export function messagesIn(channelId, user = store.me) {
   return [...(store.messages.get(channelId)?.values() ?? [])]
@@ -177,7 +183,9 @@ export function markRead(channel, user = store.me) {
 
 export function unreadIn(channel, user = store.me) {
   const since = read[`${user}:${channel}`] ?? opened;
-  return messagesIn(channel, user).filter((message) => message.ts > since && message.user !== user).length;
+  return messagesIn(channel, user).filter(
+    (message) => message.ts > since && message.user !== user && (!isReply(message) || message.visible_to),
+  ).length;
 }
 
 // What calls for this person: direct messages, ephemerals and mentions they have not seen.

@@ -37,6 +37,8 @@ export function drawThread() {
         el("button", { type: "button", class: "icon-button", "aria-label": "Close thread", onclick: closeThread }, icon("close"))),
       log,
       composer({ label: "Reply in thread", channel, thread }));
+    const came = document.activeElement?.closest?.(".reply-bar, .reply-button");
+    if (came && !message) pane.querySelector("textarea").focus();
   }
   const replies = messagesIn(channel).filter((one) => one.ts === thread || one.thread_ts === thread);
   list.draw(replies);
