@@ -1,0 +1,225 @@
+"""Every promise's test fails against a broken version: each mutant breaks one promise and must be caught."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("gate", "bot", "tests", "tools", "policies", "docs")
+DOMAIN = "tests/unit/domain"
+USECASES = "tests/integration/usecases"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """Replace `old` by `new` in `file`; the tests in `tests` must then fail. `breaks` names the promise."""
+
+    breaks: str
+    file: str
+    old: str
+    new: str
+    tests: str = DOMAIN
+
+
+MUTANTS = (
+    Mutant(
+        "INV-01 a terminal state moves",
+        "gate/domain/review.py",
+        "    if record.status.terminal:\n        return already(record, directory, person)\n",
+        "",
+    ),
+    Mutant(
+        "INV-02 a vote counts for a version its person never saw",
+        "gate/domain/review.py",
+        "if version != record.version.number:",
+        "if False:",
+    ),
+    Mutant(
+        "INV-03 both of two clicks win",
+        "gate/store/actions.py",
+        ".where(actions.c.id == record.id, actions.c.revision == expected_revision)",
+        ".where(actions.c.id == record.id)",
+        USECASES,
+    ),
+    Mutant(
+        "INV-04 a person counts twice",
+        "gate/domain/eligibility.py",
+        "    voters = tuple(dict.fromkeys(people))\n",
+        "    voters = tuple(people) * 2\n",
+    ),
+    Mutant(
+        "INV-05 the owner counts",
+        "gate/domain/eligibility.py",
+        "found[owner.id if owner else record.agent.owner]",
+        'found["nobody"]',
+    ),
+    Mutant(
+        "INV-05 the requester counts",
+        "gate/domain/eligibility.py",
+        "        if person is not None:\n            found[person.id]",
+        "        if person is None:\n            found[label]",
+    ),
+    Mutant(
+        "INV-08 one person fills two slots",
+        "gate/domain/eligibility.py",
+        "return len(voters) >= needed and None not in slots(plan, voters, directory).values()",
+        "return len(voters) >= 1",
+    ),
+    Mutant(
+        "INV-09 a timer releases high risk",
+        "gate/domain/escalation.py",
+        "if plan.on_timeout is OnTimeout.ALLOW and risk is not Risk.LOW:",
+        "if False:",
+    ),
+    Mutant(
+        "INV-10 votes survive an edit",
+        "gate/domain/eligibility.py",
+        "if v.version == current and v.choice is Choice.APPROVE",
+        "if v.choice is Choice.APPROVE",
+    ),
+    Mutant(
+        "INV-11 a grant does not bind the version",
+        "gate/domain/release.py",
+        '"payload_sha256": version.payload_sha256,\n        "policy_digest"',
+        '"payload_sha256": record.proposed.payload_sha256 + "0",\n        "policy_digest"',
+    ),
+    Mutant(
+        "INV-12 approved after rejected",
+        "gate/domain/transitions.py",
+        "found = _BY_MOVE.get((record.status, kind))",
+        "found = _BY_MOVE.get((record.status, kind)) or _BY_MOVE.get((Status.PENDING, kind))",
+    ),
+    Mutant(
+        "INV-13 who left still counts",
+        "gate/domain/eligibility.py",
+        "return tuple(p for p in dict.fromkeys(voters) if may_decide(record, p, directory) is None)",
+        "return tuple(dict.fromkeys(voters))",
+    ),
+    Mutant(
+        "INV-14 a reload loosens",
+        "gate/domain/review.py",
+        "        quorum=max(quorum, newer.quorum),\n",
+        "        quorum=newer.quorum,\n",
+        f"{DOMAIN} {USECASES}",
+    ),
+    Mutant(
+        "INV-14 a reload does not tighten",
+        "gate/usecases/decide.py",
+        "rules.policy.digest != record.version.policy_digest",
+        "False",
+        USECASES,
+    ),
+    Mutant(
+        "INV-18 a second grant is redeemed",
+        "gate/domain/release.py",
+        "if record.redeemed_jti is not None or grant.state is GrantState.REDEEMED:",
+        "if grant.state is GrantState.REDEEMED:",
+    ),
+    Mutant(
+        "INV-20 an expired grant lives",
+        "gate/domain/release.py",
+        "if grant.state is GrantState.EXPIRED or now >= grant.expires_at:",
+        "if grant.state is GrantState.EXPIRED:",
+    ),
+    Mutant(
+        "INV-20 any audience redeems",
+        "gate/domain/release.py",
+        "if grant.audience not in executor.audiences:",
+        "if False:",
+    ),
+    Mutant(
+        "INV-21 another payload is executed",
+        "gate/domain/release.py",
+        "if payload_sha256 != grant.payload_sha256:",
+        "if False:",
+    ),
+    Mutant(
+        "INV-24 a pending request loses its timer",
+        "gate/domain/timeouts.py",
+        "deadline=next_deadline(after, now=now, repage_sec=repage_sec),",
+        "deadline=None,",
+    ),
+    Mutant(
+        "INV-25 a timer fires twice",
+        "gate/domain/timeouts.py",
+        "    if deadline.seq != seq:\n",
+        "    if deadline.seq < seq:\n",
+    ),
+    Mutant(
+        "INV-26 lateness is forgotten",
+        "gate/domain/timeouts.py",
+        '"late_ms": int((now - deadline.due_at).total_seconds() * 1000)',
+        '"late_ms": 0',
+    ),
+    Mutant(
+        "INV-28 a late vote beats the deadline",
+        "gate/usecases/decide.py",
+        "due.due_at <= now:",
+        "due.due_at < due.due_at:",
+        USECASES,
+    ),
+    Mutant(
+        "INV-31 a timer fires early",
+        "gate/domain/timeouts.py",
+        "if now < deadline.due_at:",
+        "if False:",
+    ),
+    Mutant(
+        "INV-33 messages are forgotten",
+        "gate/usecases/transact.py",
+        "        for intent in change.intents:\n",
+        "        for intent in ():\n",
+        USECASES,
+    ),
+    Mutant(
+        "INV-40 a twin makes a second action",
+        "gate/usecases/submit.py",
+        "                if twin is not None:\n                    return twin\n",
+        "",
+        USECASES,
+    ),
+    Mutant(
+        "INV-41 another body passes under the same key",
+        "gate/usecases/submit.py",
+        "if body_sha256 != cmd.body_sha256:",
+        "if False:",
+        USECASES,
+    ),
+    Mutant(
+        "INV-44 a transition leaves no record",
+        "gate/usecases/transact.py",
+        "        await tx.audit.append(change.audit)\n",
+        "",
+        USECASES,
+    ),
+)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.breaks)
+def test_a_broken_promise_is_caught(mutant: Mutant, tmp_path: Path) -> None:
+    """The tests that pass on the real code fail on the mutant."""
+    for name in COPIED:
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    target = tmp_path / mutant.file
+    text = target.read_text()
+    assert text.count(mutant.old) == 1, f"{mutant.file} no longer holds: {mutant.old!r}"
+    target.write_text(text.replace(mutant.old, mutant.new))
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests.split()],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1, f"survived: {run.stdout[-2000:]}{run.stderr[-500:]}"
