@@ -12,10 +12,10 @@ from gate.policy.conditions import Condition, named
 from gate.policy.documents import VERSION, Document, PolicyError, Problem, did_you_mean, set_digest
 from gate.policy.grammar import ClassifyEntry, Match, Outcome, Rule, Scope
 from gate.policy.json_schemas import Schema, SchemaProblem
-from gate.policy.matching import CompiledMatch, compile_match
+from gate.policy.matching import CompiledMatch, compile_match, settled
 from gate.policy.parse import Parsed, parse_document
 from gate.policy.planning import ask_of, people_problems
-from gate.policy.plans import Ask, grant_terms
+from gate.policy.plans import Ask, grant_terms, router
 from gate.policy.rulings import DEFAULT, PERMISSIVE, CompiledClassify, CompiledRule, verdict_fields
 from gate.policy.snapshot import CompiledDocument, PolicySet
 from gate.policy.source import Path
@@ -208,16 +208,21 @@ class _Compiler:
             decision=decision,
             reason=reason,
             match=match,
+            test=settled(match, decision not in PERMISSIVE),
             risk=risk,
             strictness=decision.strictness,
             tightens=decision not in PERMISSIVE,
             fields=fields,
             constraints=stands,
             limits=checked,
-            unchecked=checked.none and risk is None and decision in PERMISSIVE,
+            plain=checked.none
+            and risk is None
+            and (ask is None or not ask.evidence)
+            and not (stands and decision is Decision.ALLOW),
             ask=ask,
             table=table,
             routed=routed,
+            router=router(table) if ask is not None and ask.asked.nobody and routed is None else None,
         )
 
     def _ask(
@@ -295,6 +300,7 @@ class _Compiler:
             reachable = True
         decision = Decision.REQUIRE_APPROVAL if reachable else Decision.DENY
         reason = NO_POLICY if empty else NO_RULE
+        match = compile_match(Match(), (), _ignored)
         return CompiledRule(
             id=DEFAULT,
             document="",
@@ -302,7 +308,8 @@ class _Compiler:
             guardrail=False,
             decision=decision,
             reason=reason,
-            match=compile_match(Match(), (), _ignored),
+            match=match,
+            test=match.test,
             risk=None,
             strictness=decision.strictness,
             tightens=True,
@@ -319,9 +326,10 @@ class _Compiler:
             ),
             constraints={},
             limits=limits.Limits(),
-            unchecked=False,
+            plain=True,
             ask=ask_of(None, self.directory, self.low_risk_timeout, _ignored) if reachable else None,
             table=self.shared,
+            router=router(self.shared) if reachable else None,
         )
 
 

@@ -42,6 +42,10 @@ class Condition:
     velocities: frozenset[Velocity] = frozenset()
     works: bool = False
     """Whether it evaluates an expression and so needs notes of its own."""
+    settle: Callable[[bool], Test] | None = None
+    """The same test with a missing value settled to yes or no from the start: one step less for each action."""
+    spec: str = ""
+    """What it asks for, as canonical text: two conditions of one key and spec are the same."""
 
 
 def named(key: str, globs: list[str], of: Callable[[Subject], tuple[str | None, ...]]) -> Condition:
@@ -135,34 +139,39 @@ def labels(wanted: dict[str, list[str]]) -> Condition:
 def threshold(key: str, fact: str, limit: float, above: bool) -> Condition:
     """A fact beyond a limit. Where deriving the fact failed, a claim within the limit proves nothing."""
 
-    def test_above(e: Effective, s: Subject, now: datetime, x: Scratch) -> Outcome:
-        value = getattr(e, fact)
-        if value is None:
-            return None
-        if value > limit:
-            return True
-        return None if fact in x.uncertain else False
+    def build(absent: Outcome) -> Test:
+        def above_limit(e: Effective, s: Subject, now: datetime, x: Scratch) -> Outcome:
+            value = getattr(e, fact)
+            if value is None:
+                return absent
+            if value > limit:
+                return True
+            return absent if x.uncertain and fact in x.uncertain else False
 
-    def test_below(e: Effective, s: Subject, now: datetime, x: Scratch) -> Outcome:
-        value = getattr(e, fact)
-        if value is None:
-            return None
-        if value < limit:
-            return True
-        return None if fact in x.uncertain else False
+        def below_limit(e: Effective, s: Subject, now: datetime, x: Scratch) -> Outcome:
+            value = getattr(e, fact)
+            if value is None:
+                return absent
+            if value < limit:
+                return True
+            return absent if x.uncertain and fact in x.uncertain else False
+
+        return above_limit if above else below_limit
+
+    test = build(None)
+    said_limit = say_number(limit)
 
     def words(e: Effective, s: Subject, now: datetime, x: Scratch) -> str:
         value = getattr(e, fact)
         if value is None:
             return f"{fact} is not known"
-        said = f"{fact} {say_number(value)}"
-        if fact in x.uncertain and test_above(e, s, now, x) is None:
-            return f"{said} is only claimed: deriving it failed"
+        if x.uncertain and fact in x.uncertain and test(e, s, now, x) is None:
+            return f"{fact} {say_number(value)} is only claimed: deriving it failed"
         if above:
-            return f"{said} {'>' if value > limit else 'is not above'} {say_number(limit)}"
-        return f"{said} {'below' if value < limit else 'is not below'} {say_number(limit)}"
+            return f"{fact} {say_number(value)} {'>' if value > limit else 'is not above'} {said_limit}"
+        return f"{fact} {say_number(value)} {'below' if value < limit else 'is not below'} {said_limit}"
 
-    return Condition(key=key, test=test_above if above else test_below, words=words)
+    return Condition(key=key, test=test, words=words, settle=build)
 
 
 def first_time_action(wanted: bool) -> Condition:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from typing import Any
 
 from gate.domain.action import Subject
 from gate.domain.risk import Risk, higher
@@ -19,26 +20,35 @@ _FROM_HISTORY = frozenset({"first_time", "retry_count"})
 _FIRST_TIME = frozenset({"first_time"})
 
 
+class _Filling:
+    """An `Effective` in the making: filled like any object, then turned into the frozen type it has the fields of."""
+
+    def __init__(self, s: Subject) -> None:
+        claims, history = s.proposal.claims, s.history
+        retries, counted = claims.retry_count or 0, history.retry_count
+        self.risk = claims.risk or Risk.MEDIUM
+        self.risk_tags = claims.risk_tags
+        self.confidence = claims.confidence
+        self.anomaly_score = claims.anomaly_score
+        self.amount_usd = claims.amount_usd
+        self.affected_users = claims.affected_users
+        self.first_time = history.first_time
+        if counted >= retries:
+            self.retry_count = counted
+            self.verified = _FROM_HISTORY
+        else:
+            self.retry_count = retries
+            self.verified = _FIRST_TIME
+
+
 def claimed(s: Subject) -> Effective:
     """The claims and the gate's own history, before anything is derived.
 
-    Built by filling the instance at once: the generated initialiser of a frozen dataclass takes four times as
-    long, and this runs once for every decision.
+    Runs once for every decision. The generated initialiser of a frozen dataclass sets each field by a call and
+    takes five times as long as turning a filled object into one; a test holds the two to the same fields.
     """
-    claims, history = s.proposal.claims, s.history
-    retries, counted = claims.retry_count or 0, history.retry_count
-    e = _new(Effective)
-    e.__dict__.update(
-        risk=claims.risk or Risk.MEDIUM,
-        risk_tags=claims.risk_tags,
-        confidence=claims.confidence,
-        anomaly_score=claims.anomaly_score,
-        amount_usd=claims.amount_usd,
-        affected_users=claims.affected_users,
-        retry_count=counted if counted >= retries else retries,
-        first_time=history.first_time,
-        verified=_FROM_HISTORY if counted >= retries else _FIRST_TIME,
-    )
+    e: Any = _Filling(s)
+    e.__class__ = Effective
     return e
 
 

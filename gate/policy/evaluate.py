@@ -13,12 +13,14 @@ from gate.policy.conditions import used
 from gate.policy.constraints import Violation, tightened
 from gate.policy.derive import claimed, effective, with_risk
 from gate.policy.facts import Scratch
-from gate.policy.rulings import CompiledRule, RuleTrouble, View
+from gate.policy.rulings import DEFAULT, CompiledRule, RuleTrouble, View
 from gate.policy.snapshot import PolicySet
 
 _new = object.__new__
 _NO_NOTES = Scratch()
 """Shared by evaluations that take no notes; nothing writes to it."""
+_NO_OTHERS: list[CompiledRule] = []
+"""Shared by evaluations in which one rule matches; nothing writes to it."""
 _CHECKED = (Decision.ALLOW, Decision.ALLOW_WITH_CONSTRAINTS, Decision.REQUIRE_APPROVAL)
 SENTENCES_SHOWN = 3
 
@@ -34,52 +36,42 @@ def evaluate(policy: PolicySet, subject: Subject, now: datetime) -> Verdict:
     `now` is an aware instant; the same arguments give an equal verdict for ever (INV-15, INV-16).
     """
     try:
-        return _judge(policy, subject, now)
+        proposal = subject.proposal
+        view = policy.view(proposal.topic, proposal.tool)
+        x = Scratch() if view.notes else _NO_NOTES
+        e = effective(view.classify, subject, now, x) if view.classify else claimed(subject)
+        first: CompiledRule | None = None
+        others: list[CompiledRule] = _NO_OTHERS
+        for test, rule in view.guardrails:
+            outcome = test(e, subject, now, x)
+            if outcome is not False and (outcome is True or rule.holds(outcome)):
+                first, others = (rule, others) if first is None else (first, [*others, rule])
+        covered = False
+        for rules in view.rules:
+            for test, rule in rules:
+                outcome = test(e, subject, now, x)
+                if outcome is not False and (outcome is True or rule.holds(outcome)):
+                    covered = True
+                    first, others = (rule, others) if first is None else (first, [*others, rule])
+                    break
+        if not covered:
+            rule = default_of(view, e, subject, now, x)
+            first, others = (rule, others) if first is None else (first, [*others, rule])
+        if not others and first.plain and x.editable is None:
+            verdict = _new(Verdict)
+            fields = verdict.__dict__
+            fields.update(first.fields)
+            fields["effective"] = e
+            if first.tightens:
+                fields["trigger"] = trigger(first, e, subject, now, x)
+                if first.ask is not None:
+                    fields["plan"] = first.plan(e, None)
+            return verdict
+        return _settled([first, *others], e, subject, now, x)
     except RuleTrouble as trouble:
         return _troubled(policy, subject, trouble.rule, trouble.message)
     except Exception as error:
         return _troubled(policy, subject, "", f"{type(error).__name__}: {error}")
-
-
-def _judge(policy: PolicySet, s: Subject, now: datetime) -> Verdict:
-    proposal = s.proposal
-    view = policy.view(proposal.topic, proposal.tool)
-    x = Scratch() if view.notes else _NO_NOTES
-    e = effective(view.classify, s, now, x) if view.classify else claimed(s)
-    first: CompiledRule | None = None
-    hits: list[CompiledRule] | None = None
-    for test, rule in view.guardrails:
-        outcome = test(e, s, now, x)
-        if outcome is True or (outcome is not False and rule.holds(outcome)):
-            if first is None:
-                first = rule
-            else:
-                hits = [first, rule] if hits is None else [*hits, rule]
-    covered = False
-    for rules in view.rules:
-        for test, rule in rules:
-            outcome = test(e, s, now, x)
-            if outcome is True or (outcome is not False and rule.holds(outcome)):
-                covered = True
-                if first is None:
-                    first = rule
-                else:
-                    hits = [first, rule] if hits is None else [*hits, rule]
-                break
-    if not covered:
-        rule = default_of(view, e, s, now, x)
-        if first is None:
-            first = rule
-        else:
-            hits = [first, rule] if hits is None else [*hits, rule]
-    assert first is not None  # noqa: S101 - there is always a default
-    if hits is None and first.unchecked:
-        verdict = _new(Verdict)
-        fields = verdict.__dict__
-        fields.update(first.fields)
-        fields["effective"] = e
-        return verdict
-    return _settled(hits if hits is not None else [first], e, s, now, x)
 
 
 def default_of(view: View, e: Effective, s: Subject, now: datetime, x: Scratch) -> CompiledRule:
@@ -173,9 +165,9 @@ def trigger(rule: CompiledRule, e: Effective, s: Subject, now: datetime, x: Scra
         return (
             f"no rule covers {s.proposal.topic}" if rule.id == "default" else "this rule stops every action"
         )
-    telling = [part for part in rule.match.conditions if part.telling]
-    parts = telling or [*rule.match.placed, *rule.match.conditions]
-    return ", ".join(part.words(e, s, now, x) for part in parts)
+    if len(rule.match.told) == 1:
+        return rule.match.told[0](e, s, now, x)
+    return ", ".join([words(e, s, now, x) for words in rule.match.told])
 
 
 def _troubled(policy: PolicySet, s: Subject, rule: str, message: str) -> Verdict:

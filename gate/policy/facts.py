@@ -102,7 +102,8 @@ def facts_map(e: Effective, s: Subject, uncertain: frozenset[str]) -> dict[str, 
 
 
 def say_number(value: float) -> str:
-    """`1400` as `1,400`, `0.62` as `0.62`."""
-    if float(value).is_integer() and abs(value) < 1e15:
-        return f"{int(value):,}"
-    return f"{value:,.4f}".rstrip("0").rstrip(".") if abs(value) < 1e15 else f"{value:g}"
+    """`1400` as `1,400`, `0.62` as `0.62`, at most four places after the point."""
+    if -1e15 < value < 1e15:
+        whole = int(value)
+        return f"{whole:,}" if whole == value else f"{value:,.4f}".rstrip("0")
+    return f"{value:g}"

@@ -7,8 +7,9 @@ they are. So what is unknown stays unknown through `any`, `all` and `not`, up to
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gate.domain.action import Subject, Velocity
@@ -16,7 +17,7 @@ from gate.domain.risk import Risk
 from gate.domain.verdict import Effective
 from gate.policy import conditions
 from gate.policy.clock import time_window
-from gate.policy.conditions import Condition, Test
+from gate.policy.conditions import Condition, Test, Words
 from gate.policy.facts import Outcome, Scratch, Trouble
 from gate.policy.grammar import Match
 from gate.policy.source import Path
@@ -41,6 +42,8 @@ class CompiledMatch:
     works: bool
     risk_floor: str | None
     """The lowest effective risk at which it can hold, where it says so itself."""
+    told: tuple[Words, ...]
+    """What to tell a reviewer: the conditions on the action, or where there are none those on where it belongs."""
 
 
 def compile_match(
@@ -60,6 +63,23 @@ def compile_match(
         velocities=frozenset[Velocity]().union(*(part.velocities for part in parts)),
         works=any(part.works for part in parts),
         risk_floor=match.risk_at_least,
+        told=tuple(part.words for part in ([part for part in asked if part.telling] or [*placed, *asked])),
+    )
+
+
+def settled(match: CompiledMatch, tightens: bool) -> Test:
+    """The test of a match for a rule that tightens or allows, with missing values settled where that is the same.
+
+    In a plain conjunction in which nothing can go wrong but a value be missing, settling each condition by
+    itself gives what settling the whole would.
+    """
+    if match.on_missing == "error" or any(
+        part.works or part.key in ("any", "all", "not") for part in match.conditions
+    ):
+        return match.test
+    absent = tightens if match.on_missing is None else match.on_missing == "match"
+    return all_of(
+        tuple(part.settle(absent) if part.settle is not None else part.test for part in match.conditions)
     )
 
 
@@ -162,7 +182,11 @@ def _nested(key: str, matches: list[Match], path: Path, report: Report) -> Condi
 def _conditions(match: Match, path: Path, report: Report) -> list[Condition]:
     """The conditions of one match, cheap ones first: the first that says no ends the work."""
     parts: list[Condition] = []
-    add = parts.append
+    asked = match.model_dump(exclude_none=True, by_alias=True)
+
+    def add(part: Condition) -> None:
+        parts.append(replace(part, spec=json.dumps(asked[part.key], sort_keys=True)))
+
     if match.topics is not None:
         add(conditions.named("topics", match.topics, lambda s: (s.proposal.topic,)))
     if match.tools is not None:

@@ -6,7 +6,7 @@ says nothing more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -164,18 +164,29 @@ _SYNONYMS: Mapping[str, frozenset[str]] = {
 }
 
 
-def route(table: Mapping[str, str], e: Effective) -> str:
+Router = Callable[[Effective], str]
+
+
+def router(table: Mapping[str, str]) -> Router:
     """The group of the routing table for an action; `approvers` where the table has nothing for it.
 
     A key `<word>_actions` takes actions tagged `<word>` (security and financial know synonyms). Where several
     fit: security first, then financial, then the others in the order of the table. An amount over zero without
     such a tag is financial. Then `default`.
     """
-    keys = sorted(table, key=lambda key: {"security_actions": 0, "financial_actions": 1}.get(key, 2))
-    for key in keys:
-        word = key.removesuffix("_actions")
-        if word != key and not e.risk_tags.isdisjoint(_SYNONYMS.get(key, frozenset()) | {word}):
-            return table[key]
-    if (e.amount_usd or 0) > 0 and "financial_actions" in table:
-        return table["financial_actions"]
-    return table.get("default", APPROVERS)
+    order = sorted(table, key=lambda key: {"security_actions": 0, "financial_actions": 1}.get(key, 2))
+    tagged = tuple(
+        (_SYNONYMS.get(key, frozenset[str]()) | {key.removesuffix("_actions")}, table[key])
+        for key in order
+        if key.endswith("_actions")
+    )
+    money, otherwise = table.get("financial_actions"), table.get("default", APPROVERS)
+
+    def route(e: Effective) -> str:
+        if e.risk_tags:
+            for words, group in tagged:
+                if not words.isdisjoint(e.risk_tags):
+                    return group
+        return money if money is not None and e.amount_usd is not None and e.amount_usd > 0 else otherwise
+
+    return route

@@ -20,7 +20,7 @@ from gate.policy.conditions import Test
 from gate.policy.constraints import Limits
 from gate.policy.facts import Outcome, Trouble
 from gate.policy.matching import CompiledMatch
-from gate.policy.plans import Ask, route
+from gate.policy.plans import Ask, Router
 from gate.policy.when import Expression
 
 DEFAULT = "default"
@@ -51,17 +51,21 @@ class CompiledRule:
     decision: Decision
     reason: str
     match: CompiledMatch
+    test: Test
+    """What is asked of each action once topic and tool are settled."""
     risk: Risk | None
     strictness: int
     tightens: bool
     fields: Mapping[str, Any]
     constraints: Mapping[str, Any]
     limits: Limits
-    unchecked: bool
-    """Nothing of it is for the gate to check: the common case, and the quick one."""
+    plain: bool
+    """Alone it settles everything: no constraint to check, no risk or evidence of its own. The quick case."""
     ask: Ask | None = None
     table: Mapping[str, str] = field(default_factory=dict[str, str])
     routed: str | None = None
+    router: Router | None = None
+    """Finds the group to ask where the rule leaves that open; None where it names people, groups or a route."""
     plans: dict[tuple[int, str], ApprovalPlan] = field(default_factory=dict[tuple[int, str], ApprovalPlan])
 
     def holds(self, outcome: Outcome) -> bool:
@@ -77,7 +81,7 @@ class CompiledRule:
     def plan(self, e: Effective, editable: Editable | None) -> ApprovalPlan:
         """The plan for an action of these effective facts; kept for the next one like it."""
         assert self.ask is not None  # noqa: S101 - only rules that require approval are asked for one
-        routed = self.group(e)
+        routed = self.router(e) if self.router is not None else self.routed or ""
         rank = RISKS.index(e.risk)
         if editable is not None:
             return self.ask.plan(e.risk, routed, editable)
@@ -87,12 +91,6 @@ class CompiledRule:
             if len(self.plans) < PLANS_KEPT:
                 self.plans[(rank, routed)] = plan
         return plan
-
-    def group(self, e: Effective) -> str:
-        """The group asked where the rule names nobody itself."""
-        if self.ask is not None and not self.ask.asked.nobody:
-            return ""
-        return self.routed if self.routed is not None else route(self.table, e)
 
 
 def verdict_fields(

@@ -77,17 +77,23 @@ class PolicySet:
                 continue
             here = near[number]
             classify += [
-                (t, entry) for entry in here.classify if (t := _placed(entry.match, topic, tool)) is not None
+                (t, entry)
+                for entry in here.classify
+                if (t := _placed(entry.match, entry.match.test, topic, tool)) is not None
             ]
             guardrails += [
-                (t, rule) for rule in here.guardrails if (t := _placed(rule.match, topic, tool)) is not None
+                (t, rule)
+                for rule in here.guardrails
+                if (t := _placed(rule.match, rule.test, topic, tool)) is not None
             ]
             if mine := tuple(
-                (t, rule) for rule in here.rules if (t := _placed(rule.match, topic, tool)) is not None
+                (t, rule)
+                for rule in here.rules
+                if (t := _placed(rule.match, rule.test, topic, tool)) is not None
             ):
                 rules.append(mine)
             if document.default is not None:
-                defaults.append((document.default.match.test, document.default))
+                defaults.append((document.default.test, document.default))
         speaking = [*(rule for _, rule in guardrails), *(rule for mine in rules for _, rule in mine)]
         matches = [*(entry.match for _, entry in classify), *(rule.match for rule in speaking)]
         speaking += [rule for _, rule in defaults]
@@ -105,15 +111,15 @@ class PolicySet:
         )
 
 
-def _placed(match: CompiledMatch, topic: str, tool: str | None) -> Test | None:
+def _placed(match: CompiledMatch, test: Test, topic: str, tool: str | None) -> Test | None:
     """What is left to ask once topic and tool are known; None where they rule the match out."""
     if match.topics is not None and not compile_globs(match.topics)(topic):
         return None
     if match.tools is None:
-        return match.test
+        return test
     if tool is None:
         return all_of((_tool_missing, match.test))
-    return match.test if compile_globs(match.tools)(tool) else None
+    return test if compile_globs(match.tools)(tool) else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

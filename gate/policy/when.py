@@ -40,11 +40,34 @@ VARIABLES: Mapping[str, frozenset[str] | None] = {
     "payload": None,
     "labels": None,
     "context": frozenset(
-        ["workflow", "run_id", "step", "trigger", "original_request", "model", "prompt_version", "sources", "policy_flags", "upstream"]
+        [
+            "workflow",
+            "run_id",
+            "step",
+            "trigger",
+            "original_request",
+            "model",
+            "prompt_version",
+            "sources",
+            "policy_flags",
+            "upstream",
+        ]
     ),
     "agent": frozenset({"id", "name", "team", "owner"}),
     "facts": frozenset(
-        ["risk", "risk_tags", "confidence", "anomaly_score", "amount_usd", "affected_users", "retry_count", "first_time", "topic", "tool", "environment"]
+        [
+            "risk",
+            "risk_tags",
+            "confidence",
+            "anomaly_score",
+            "amount_usd",
+            "affected_users",
+            "retry_count",
+            "first_time",
+            "topic",
+            "tool",
+            "environment",
+        ]
     ),
 }
 """What an expression may name; where the fields are fixed, an unknown one is refused at load."""

@@ -23,7 +23,25 @@ MACROS = ("exists", "all", "exists_one", "filter", "map")
 METHODS = {"startsWith": 1, "endsWith": 1, "contains": 1, "matches": 1, "lowerAscii": 0, "size": 0}
 FUNCTIONS = {"size": 1, "string": 1, "int": 1, "double": 1}
 RESERVED = frozenset(
-    ["as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while"]
+    [
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
+    ]
 )
 
 

@@ -118,6 +118,15 @@ def _text(path: Path, problems: list[Problem]) -> str | None:
         return refuse(f"is not UTF-8 (byte {error.start})")
 
 
+def read_text(path: Path) -> str:
+    """One text file under the same rules as policies. Raises `PolicyError`."""
+    problems: list[Problem] = []
+    text = _text(path, problems)
+    if text is None:
+        raise PolicyError(problems)
+    return text
+
+
 def compiled(texts: Texts) -> Loaded:
     """The set and directory of texts. Raises `PolicyError`."""
     directory = parse_people(texts.people.text, texts.people.name)
