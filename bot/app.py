@@ -115,7 +115,7 @@ class Bot:
             homes=self._homes,
             own=self.own,
         )
-        self._app = _bolt(settings, base_url, self._authorize)
+        self._app = _bolt(settings, base_url, self._authorized)
         self._listen()
         self._link = (
             SocketLink(app=self._app, app_token=settings.app_token, web=self.web, prepare=self._ask_own)
@@ -237,7 +237,7 @@ class Bot:
             else:
                 return
 
-    async def _authorize(self, **_: Any) -> AuthorizeResult:
+    def _authorized(self) -> AuthorizeResult:
         """For Bolt's own bookkeeping; who may do what is decided per interaction."""
         own = self._own
         return AuthorizeResult(
@@ -394,13 +394,15 @@ async def _no_options(ack: AsyncAck) -> None:
     await ack(options=[])
 
 
-def _bolt(
-    settings: SlackSettings, base_url: str, authorize: Callable[..., Awaitable[AuthorizeResult]]
-) -> AsyncApp:
+def _bolt(settings: SlackSettings, base_url: str, authorized: Callable[[], AuthorizeResult]) -> AsyncApp:
     """Bolt without what it takes from the environment: with SLACK_CLIENT_ID there it would switch to OAuth.
 
     Its own client has no token and is never used: it would read proxies for loopback addresses from the environment.
     """
+
+    async def authorize() -> AuthorizeResult:
+        return authorized()
+
     with _without(*_BOLT_ENVIRONMENT):
         return AsyncApp(
             name="signoff.slack.bolt",
