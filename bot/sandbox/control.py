@@ -60,7 +60,7 @@ class Control:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent changes; `since` (or Last-Event-ID) resumes, and `reset` means: read the state anew."""
-        sandbox = self._sandbox
+        feed = self._sandbox.feed
         response = web.StreamResponse(
             headers={
                 "Content-Type": "text/event-stream",
@@ -70,14 +70,14 @@ class Control:
         )
         since = request.headers.get("Last-Event-ID") or request.query.get("since", "")
         queue: asyncio.Queue[Change | None] = asyncio.Queue()
-        missed, reset = sandbox.changes_since(since)
+        missed, reset = feed.since(since)
         await response.prepare(request)
-        with sandbox.listening(queue.put_nowait):
+        with feed.listening(queue.put_nowait):
             try:
                 if reset:
-                    await response.write(_frame("reset", sandbox.position, {}))
+                    await response.write(_frame("reset", feed.position, {}))
                 for change in missed:
-                    await response.write(_frame(change.kind, sandbox.position_of(change), change.doc))
+                    await response.write(_frame(change.kind, feed.position_of(change), change.doc))
                 while True:
                     try:
                         change = await asyncio.wait_for(queue.get(), _KEEP_ALIVE_SECONDS)
@@ -86,7 +86,7 @@ class Control:
                         continue
                     if change is None:
                         break
-                    await response.write(_frame(change.kind, sandbox.position_of(change), change.doc))
+                    await response.write(_frame(change.kind, feed.position_of(change), change.doc))
             except ConnectionError:
                 pass  # the page went away
         return response

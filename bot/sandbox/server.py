@@ -3,12 +3,10 @@ to its own file."""
 
 from __future__ import annotations
 
-import asyncio
 import random
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,10 +19,12 @@ from bot.sandbox.clock import Clock, SystemClock
 from bot.sandbox.control import Control
 from bot.sandbox.courier import Courier
 from bot.sandbox.faults import DownMode, Faults
+from bot.sandbox.feed import ChangeFeed
 from bot.sandbox.journal import Journal
 from bot.sandbox.payloads import VERIFICATION_TOKEN, PayloadWriter
 from bot.sandbox.ratelimits import Meter, RateLimits
-from bot.sandbox.records import ApiCall, Change, Json
+from bot.sandbox.reading import Reading
+from bot.sandbox.records import ApiCall, Json
 from bot.sandbox.replies import ReplyDesk
 from bot.sandbox.requests import RequestSender
 from bot.sandbox.sockets import SocketHub
@@ -37,7 +37,7 @@ _BODY_LIMIT = 4 * 1024 * 1024
 _DELIVERIES_KEPT = 2000
 
 
-class Sandbox:
+class Sandbox(Reading):
     """A stand-in Slack workspace over the wire.
 
     With `state_path` everything in it outlives the process. `clock` drives the three-second timers,
@@ -58,12 +58,9 @@ class Sandbox:
         self.state_path = state_path
         self.clock: Clock = clock or SystemClock()
         self._journal = Journal(state_path)
-        rng = random.Random(seed)  # noqa: S311 - ids of a stand-in, nothing secret
+        rng = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311 - seeded in tests
         self.state = WorkspaceState(self.workspace, self._journal, self.clock, rng)
-        self._epoch = uuid.uuid4().hex[:8]
-        self._pulse = asyncio.Event()
-        self._queues: list[Callable[[Change | None], None]] = []
-        self.state.listeners.append(self._on_change)
+        self.feed = ChangeFeed(self.state)
         self._deliveries: deque[Json] = deque(maxlen=_DELIVERIES_KEPT)
         self._origin = ""
         self._runner: web.AppRunner | None = None
@@ -124,8 +121,7 @@ class Sandbox:
 
     async def stop(self) -> None:
         """Close every connection and the state file."""
-        for put in tuple(self._queues):
-            put(None)
+        self.feed.close()
         await self._courier.stop()
         await self._hub.stop()
         if self._sender:
@@ -165,12 +161,6 @@ class Sandbox:
 
     # -- changes -------------------------------------------------------------------------------------
 
-    def _on_change(self, change: Change) -> None:
-        for put in tuple(self._queues):
-            put(change)
-        self._pulse.set()
-        self._pulse = asyncio.Event()
-
     def _on_faults(self) -> None:
         self.state.announce("faults", self.faults.doc())
 
@@ -183,43 +173,13 @@ class Sandbox:
         self._deliveries.append(delivery)
         self.state.announce("delivery", delivery)
 
-    @property
-    def position(self) -> str:
-        return f"{self._epoch}-{self.state.seq}"
-
-    def position_of(self, change: Change) -> str:
-        return f"{self._epoch}-{change.seq}"
-
-    def changes_since(self, position: str) -> tuple[list[Change], bool]:
-        """Changes after a position of this run; True means too much was missed and state must be read."""
-        epoch, _, number = position.partition("-")
-        if epoch != self._epoch or not number.isdigit():
-            return [], True
-        missed = [change for change in self.state.changes if change.seq > int(number)]
-        gap = bool(missed) and missed[0].seq != int(number) + 1
-        return ([], True) if gap else (missed, False)
-
-    @contextmanager
-    def listening(self, put: Callable[[Change | None], None]) -> Iterator[None]:
-        """Hear every change until the block ends; None means the sandbox is stopping."""
-        self._queues.append(put)
-        try:
-            yield
-        finally:
-            self._queues.remove(put)
-
     async def wait_for(
         self,
         predicate: Callable[[Sandbox], Found],
         timeout: float = 5.0,
     ) -> Found:
         """The first truthy `predicate(sandbox)`, asked again after every change. Raises TimeoutError."""
-        async with asyncio.timeout(timeout):
-            while True:
-                pulse = self._pulse
-                if found := predicate(self):
-                    return found
-                await pulse.wait()
+        return await self.feed.wait_for(lambda: predicate(self), timeout)
 
     async def wait_connected(
         self,
@@ -240,50 +200,6 @@ class Sandbox:
     def connections_opened(self) -> int:
         """Socket Mode connections ever opened in this run."""
         return self._hub.opened
-
-    def messages(self, channel: str, *, thread_ts: str | None = None) -> list[Json]:
-        """Lasting messages of a channel, oldest first, without replies; or the replies of one thread."""
-        if thread_ts is not None:
-            return [self.state.message_doc(reply) for reply in self.state.replies(channel, thread_ts)]
-        return [
-            self.state.message_doc(message)
-            for _, message in sorted(self.state.messages.get(channel, {}).items())
-            if not message.visible_to and (message.thread_ts is None or message.broadcast)
-        ]
-
-    def message(self, channel: str, ts: str) -> Json | None:
-        """One message of any kind."""
-        found = self.state.messages.get(channel, {}).get(ts)
-        return self.state.message_doc(found) if found else None
-
-    def ephemerals(self, user: str, channel: str | None = None) -> list[Json]:
-        """What only this person sees, oldest first."""
-        found = [
-            message
-            for name, messages in self.state.messages.items()
-            if channel in (None, name)
-            for message in messages.values()
-            if message.visible_to == user
-        ]
-        return [self.state.message_doc(message) for message in sorted(found, key=lambda each: each.ts)]
-
-    def dm(self, user: str) -> str:
-        """The channel id of the direct message between this person and the app."""
-        return self.state.dm_of(user).id
-
-    def modals(self, user: str) -> list[Json]:
-        """Open modals, bottom first."""
-        return [self.state.view_doc(self.state.views[each]) for each in self.state.stacks.get(user, ())]
-
-    def modal(self, user: str) -> Json | None:
-        """The topmost open modal."""
-        stack = self.modals(user)
-        return stack[-1] if stack else None
-
-    def home(self, user: str) -> Json | None:
-        """The published Home tab."""
-        view = self.state.homes.get(user)
-        return self.state.view_doc(view) if view else None
 
     def calls(self, method: str | None = None) -> list[ApiCall]:
         """Web API calls received, oldest first."""
@@ -306,7 +222,7 @@ class Sandbox:
         app = self.workspace.app
         return {
             "ok": True,
-            "position": self.position,
+            "position": self.feed.position,
             "now": self.clock.time(),
             "team": {"id": self.workspace.team_id, "name": self.workspace.team_name},
             "empty_text": self.workspace.empty_text,

@@ -139,3 +139,55 @@ def edit_modal(private_metadata: str = "act_01JC:1") -> Json:
             },
         ],
     }
+
+
+def every_input() -> Json:
+    """A modal with one of each input, to hold typed values and rendering to."""
+
+    def plain(text: str) -> Json:
+        return {"type": "plain_text", "text": text}
+
+    options = [{"text": plain(f"Option {letter}"), "value": letter} for letter in "abc"]
+    described = [option | {"description": plain(f"about {option['value']}")} for option in options]
+    groups = [
+        {"label": plain("First"), "options": options[:2]},
+        {"label": plain("Then"), "options": options[2:]},
+    ]
+    elements: dict[str, Json] = {
+        "static_select": {"options": options, "placeholder": plain("Pick one")},
+        "multi_static_select": {"option_groups": groups, "max_selected_items": 2},
+        "users_select": {},
+        "multi_users_select": {"placeholder": plain("Whom to ask")},
+        "plain_text_input": {"min_length": 2, "max_length": 10},
+        "number_input": {"is_decimal_allowed": False, "min_value": "1", "max_value": "9"},
+        "email_text_input": {},
+        "url_text_input": {},
+        "checkboxes": {"options": described},
+        "radio_buttons": {"options": options},
+        "datepicker": {},
+        "timepicker": {"timezone": "Europe/Berlin"},
+        "datetimepicker": {},
+    }
+    inputs = [
+        {
+            "type": "input",
+            "block_id": kind,
+            "optional": True,
+            "label": plain(kind.replace("_", " ")),
+            "hint": plain(f"This is a {kind}."),
+            "element": {"type": kind, "action_id": "value", **more},
+        }
+        for kind, more in elements.items()
+    ]
+    overflow: Json = {
+        "type": "section",
+        "text": {"type": "mrkdwn", "text": "Something *with* a menu"},
+        "accessory": {"type": "overflow", "action_id": "more", "options": options},
+    }
+    return {
+        "type": "modal",
+        "callback_id": "every_input",
+        "title": plain("One of each"),
+        "submit": plain("Send"),
+        "blocks": [overflow, *inputs],
+    }

@@ -188,3 +188,21 @@ async def test_the_page_comes_with_a_strict_policy_and_links_lead_into_it(sandbo
             assert response.headers["Location"] == "/#/c/C0APPROVALS/m/1763000000.000001"
         async with session.get(sandbox.url + "static/..%2fserver.py") as response:
             assert response.status == 404
+
+
+async def test_a_watcher_catches_up_or_is_told_to_read_anew(sandbox: Sandbox, client: AsyncWebClient) -> None:
+    async with aiohttp.ClientSession() as session:
+
+        async def kinds(since: str, count: int) -> list[str]:
+            found: list[str] = []
+            async with session.get(sandbox.url + "sandbox/events", params={"since": since}) as stream:
+                while len(found) < count:
+                    line = (await stream.content.readline()).decode()
+                    if line.startswith("event: "):
+                        found.append(line.removeprefix("event: ").strip())
+            return found
+
+        start = sandbox.feed.position
+        await client.chat_postMessage(channel="C0APPROVALS", text="x")
+        assert await kinds(start, 2) == ["message", "call"]
+        assert await kinds("another-1", 1) == ["reset"]
