@@ -205,13 +205,19 @@ class Sandbox(Reading):
         """Web API calls received, oldest first."""
         return [call for call in self._api.calls if method in (None, call.method)]
 
-    def routed_methods(self) -> set[str]:
-        """The Web API methods that have a route of their own."""
+    def _paths(self, prefix: str) -> set[str]:
         if self._application is None:
             return set()
         paths = {resource.canonical for resource in self._application.router.resources()}
-        names = {path.removeprefix("/api/") for path in paths if path.startswith("/api/")}
-        return {name for name in names if "{" not in name}
+        return {path for path in paths if path.startswith(prefix)}
+
+    def routed_methods(self) -> set[str]:
+        """The Web API methods that have a route of their own."""
+        return {path.removeprefix("/api/") for path in self._paths("/api/") if "{" not in path}
+
+    def control_routes(self) -> set[str]:
+        """The paths of the control interface."""
+        return self._paths("/sandbox/")
 
     def deliveries(self) -> list[Json]:
         """Attempts to reach the app, oldest first."""
