@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 
 from aiohttp import web
@@ -12,10 +11,13 @@ from gate.http.call import Shared
 from gate.http.endpoint import Endpoint
 from gate.http.metrics import HttpMetrics
 from gate.http.middleware import add_headers, observed, problems
+from gate.http.server import runner
 from gate.http.settings import HttpSettings
 from gate.http.waiting import Waits
 from gate.http.web import description
 from gate.usecases.ports import Deps
+
+__all__ = ["WAITS", "build_app", "endpoints", "runner", "served"]
 
 WAITS = web.AppKey("signoff_waits", Waits)
 
@@ -53,11 +55,6 @@ def build_app(deps: Deps, settings: HttpSettings, *, extra: Iterable[web.RouteDe
     return app
 
 
-def runner(app: web.Application, *, shutdown_timeout: float = 10.0) -> web.AppRunner:
-    """A runner that writes no log of its own about requests: the server's messages quote what was sent."""
-    return web.AppRunner(app, access_log=None, logger=_protocol_log(), shutdown_timeout=shutdown_timeout)
-
-
 def served(app: web.Application) -> Sequence[tuple[str, str]]:
     """(method, path) of every route."""
     return sorted(
@@ -69,9 +66,3 @@ def served(app: web.Application) -> Sequence[tuple[str, str]]:
 
 async def _end_waits(app: web.Application) -> None:
     app[WAITS].close()
-
-
-def _protocol_log() -> logging.Logger:
-    log = logging.getLogger("signoff.http.protocol")
-    log.setLevel(logging.CRITICAL)
-    return log

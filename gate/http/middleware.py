@@ -22,14 +22,16 @@ from gate.usecases.ports import StoreUnavailable
 REQUEST_ID = web.RequestKey("signoff_request_id", str)
 HOLDER = web.RequestKey("signoff_holder", str)
 
-_HEADERS = {
+HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
+    "Server": "signoff",
 }
+"""On every answer that does not say otherwise."""
 _STATUS_CODES = {
     404: "not_found",
     405: "method_not_allowed",
@@ -111,9 +113,8 @@ def problems(shared: Shared) -> Middleware:
 
 async def add_headers(request: web.Request, answer: web.StreamResponse) -> None:
     """On every answer, streams included; a handler's own value stays."""
-    for name, value in _HEADERS.items():
+    for name, value in HEADERS.items():
         answer.headers.setdefault(name, value)
-    answer.headers["Server"] = "signoff"
     named = request.get(REQUEST_ID)
     if named is not None:
         answer.headers["X-Request-Id"] = named
