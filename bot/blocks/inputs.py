@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ from bot import ids
 from bot.blocks import parts
 from bot.blocks.form import ABSENT, MAX_INPUT_TEXT, Field, Values, Widget, held_in, minute_stamp
 from bot.blocks.payload import pointer_path, quoted
-from bot.blocks.text import shown, trimmed
+from bot.blocks.text import shown, trimmed, units
 
 Json = dict[str, Any]
 
@@ -65,8 +66,8 @@ def _element(field: Field, held: Mapping[str, Any]) -> Json:
 
 def _typed(field: Field, held: Mapping[str, Any]) -> Json:
     element: Json = {"type": _TEXTS[field.widget]}
-    typed = held.get("value")
-    initial = typed if isinstance(typed, str) and len(typed) <= MAX_INPUT_TEXT else field.initial
+    typed: object = held.get("value")
+    initial = typed if isinstance(typed, str) and _takes(element["type"], typed) else field.initial
     if initial:
         element["initial_value"] = initial
     if element["type"] == "number_input":
@@ -75,6 +76,13 @@ def _typed(field: Field, held: Mapping[str, Any]) -> Json:
         element["multiline"] = field.widget is not Widget.TEXT
         element["max_length"] = MAX_INPUT_TEXT
     return element
+
+
+def _takes(kind: str, typed: str) -> bool:
+    """Whether Slack accepts what a person had typed as an input's initial value."""
+    if kind == "number_input":
+        return re.fullmatch(r"-?[0-9]{1,40}([.][0-9]{1,18})?", typed) is not None
+    return units(typed) <= MAX_INPUT_TEXT
 
 
 def _option(text: str, value: str) -> Json:

@@ -12,7 +12,7 @@ from bot.blocks.form import Values, form, held_in
 from bot.blocks.inputs import chosen_in, comment_input, field_input, then_input
 from bot.blocks.pages import paged, turning
 from bot.blocks.payload import pointer_path
-from bot.blocks.text import shown, trimmed
+from bot.blocks.text import shown, trimmed, units
 from gate.domain.request import REJECT_CATEGORIES
 from gate.usecases.views import ActionView, PersonRef, Status
 
@@ -174,7 +174,7 @@ def reassign_modal(
 
 def _option_groups(people: Sequence[PersonRef], groups: Mapping[str, Sequence[PersonRef]]) -> list[Json]:
     """Each person once, under the first group that names them, at most 100 a heading."""
-    allowed = {person.id: person for person in people if 1 <= len(person.id) <= 150}
+    allowed = {person.id: person for person in people if 1 <= units(person.id) <= 150}
     placed: set[str] = set()
     headed: list[tuple[str, list[PersonRef]]] = []
     for heading, members in (*groups.items(), ("People", list(people))):

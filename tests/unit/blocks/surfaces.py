@@ -1,0 +1,137 @@
+"""Every surface of every sample, by name: what the goldens hold and what the limits are checked on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from bot import ids
+from bot.blocks.card import card
+from bot.blocks.direct import direct_message
+from bot.blocks.gate_command import (
+    done_message,
+    help_message,
+    oncall_message,
+    queue_message,
+    refusal_message,
+)
+from bot.blocks.home import home
+from bot.blocks.modals import (
+    confirm_modal,
+    decided_modal,
+    details_modal,
+    edit_modal,
+    notice_modal,
+    reassign_modal,
+    reject_modal,
+)
+from bot.blocks.thread import thread_line
+from gate.usecases.views import ActionView, PersonRef, ThreadEvent
+from tests.fakes.views import ANA, BO, CHO, DEE, LINK, NOW, ONCALL, OWN, QUEUES, SAMPLES
+
+Json = dict[str, Any]
+
+KINDS = (
+    "approval.vote",
+    "approval.granted",
+    "approval.rejected",
+    "approval.edited",
+    "approval.reassigned",
+    "approval.escalated",
+    "approval.sla_breach",
+    "approval.repaged",
+    "approval.expired",
+    "approval.timeout_allowed",
+    "action.cancelled",
+    "grant.redeemed",
+    "grant.revoked",
+    "outcome.reported",
+    "something.new",
+)
+
+
+def state_of(view: ActionView) -> ids.ModalState:
+    """Where a modal of this view was opened."""
+    return ids.ModalState(
+        action_id=view.action_id, version=view.version, channel="C0APPROVALS", message_ts="1762955040.000100"
+    )
+
+
+def modals(view: ActionView) -> Iterator[tuple[str, Json]]:
+    """(name, view) of every modal, of the paged ones the first, second and last page."""
+    state = state_of(view)
+    people = [ANA, BO, CHO, OWN, DEE, *view.asked]
+    for page in (0, 1, 9_999):
+        yield f"details-{page}", details_modal(view, state, page)
+        yield f"confirm-{page}", confirm_modal(view, state, page)
+    yield "edit", edit_modal(view, state)
+    yield "reject", reject_modal(view, state)
+    yield "reassign", reassign_modal(view, state, people, {"finance-approvers": [ANA, BO]})
+    yield "decided", decided_modal(view, state)
+
+
+def messages(view: ActionView) -> Iterator[tuple[str, str, list[Json]]]:
+    """(name, text, blocks) of every message about one action."""
+    made = card(view)
+    yield "card", made.text, made.blocks
+    for why in ("asked", "escalated", "outcome"):
+        line = direct_message(view, why, LINK)
+        yield f"direct-{why}", line.text, line.blocks
+    for kind in KINDS:
+        line = thread_line(event(kind, view), view)
+        yield f"thread-{kind}", line.text, line.blocks
+
+
+def event(kind: str, view: ActionView, who: PersonRef | None = None) -> ThreadEvent:
+    """An event as the outbox would tell it."""
+    told = kind in ("approval.reassigned", "approval.escalated", "approval.repaged")
+    return ThreadEvent(
+        action_id=view.action_id,
+        kind=kind,
+        at=NOW,
+        who=who or ANA,
+        detail={"counted": 1, "quorum": view.quorum, "version": view.version, "voided": 1, "step": 2},
+        mention=view.asked if told else (),
+    )
+
+
+def goldens() -> Iterator[tuple[str, Any]]:
+    """(file name, JSON) of everything that is reviewed like a screenshot."""
+    for name, view in SAMPLES.items():
+        made = card(view)
+        yield f"card_{name}", {"text": made.text, "metadata": made.metadata, "blocks": made.blocks}
+    for name in ("refund", "edited", "email", "long"):
+        for kind, shown in modals(SAMPLES[name]):
+            if name in ("refund", "email") or kind in ("decided", "confirm-0", "confirm-9999"):
+                yield f"modal_{kind}_{name}", shown
+    for name, view in (("edited", SAMPLES["edited"]), ("failed", SAMPLES["failed"])):
+        lines = {kind: thread_line(event(kind, view), view) for kind in KINDS}
+        yield (
+            f"thread_{name}",
+            {kind: {"text": line.text, "blocks": line.blocks} for kind, line in lines.items()},
+        )
+    yield "direct_asked", direct_message(SAMPLES["refund"], "asked", LINK)._asdict()
+    yield "direct_outcome", direct_message(SAMPLES["failed"], "outcome", None)._asdict()
+    for name, queue in QUEUES.items():
+        yield f"home_{name}", home(queue, {queue.mine[0].action_id: LINK} if queue.mine else None)
+        yield f"command_queue_{name}", queue_message(queue)._asdict()
+    yield "command_oncall", oncall_message(ONCALL, NOW)._asdict()
+    yield "command_help", help_message()._asdict()
+    yield (
+        "refusal",
+        refusal_message("own_agent", "You own this agent, so somebody else has to decide.")._asdict(),
+    )
+    yield "done", done_message("Approved. The agent can go on.")._asdict()
+    yield "notice", notice_modal("Not found", "There is no such action.")
+
+
+def people_of(view: ActionView) -> frozenset[str]:
+    """Slack ids that a surface of this view may mention."""
+    found = [*view.asked, ANA, BO, CHO, OWN, DEE]
+    return frozenset(person.slack for person in found if person.slack)
+
+
+def decided(view: ActionView) -> ActionView:
+    """The view once nothing can be done about it any more."""
+    return replace(view, allow=frozenset())
