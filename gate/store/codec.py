@@ -60,7 +60,7 @@ class Document(Generic[T]):
             document = json.loads(text, parse_constant=_no_constant)
             if not isinstance(document, dict) or document.keys() != {"v", "d"}:
                 raise _Mismatch("it is not a document of this gate")
-            if document["v"] != FORMAT:
+            if document["v"] is True or document["v"] != FORMAT:
                 raise _Mismatch(f"it has format {document['v']!r}, this version reads {FORMAT}")
             body = document["d"]
             if elsewhere:

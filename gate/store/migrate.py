@@ -77,12 +77,19 @@ def _upgrade(address: Address) -> str:
         revision = _revision(connection)
         if revision is not None and not _known(revision):
             raise _mismatch(address, revision)
-        config = Config()
-        config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        run(connection)
         connection.commit()
     return head()
+
+
+def run(connection: Connection) -> None:
+    """Run what is missing up to the head inside the connection's transaction; the caller commits."""
+    if not connection.in_transaction():
+        connection.begin()  # or Alembic would begin and commit one of its own
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _mismatch(address: Address, revision: str) -> SchemaMismatch:
