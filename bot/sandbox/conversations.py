@@ -137,7 +137,7 @@ def history(call: Call) -> Json:
     channel = find_channel(call, call.args.need("channel"))
     lasting = [
         message
-        for _, message in sorted(call.state.messages[channel.id].items(), reverse=True)
+        for message in reversed(call.state.messages[channel.id].values())
         if not message.visible_to and (message.thread_ts is None or message.broadcast)
     ]
     page, cursor = page_of(_between(lasting, call.args), call.args, default=100, most=999)

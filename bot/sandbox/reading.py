@@ -17,7 +17,7 @@ class Reading:
             return [self.state.message_doc(reply) for reply in self.state.replies(channel, thread_ts)]
         return [
             self.state.message_doc(message)
-            for _, message in sorted(self.state.messages.get(channel, {}).items())
+            for message in self.state.messages.get(channel, {}).values()
             if not message.visible_to and (message.thread_ts is None or message.broadcast)
         ]
 

@@ -113,9 +113,11 @@ class Sandbox(Reading):
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
         await site.start()
-        bound = self._runner.addresses[0]
-        shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-        self._origin = f"http://{shown}:{bound[1]}"
+        bound, taken = self._runner.addresses[0][:2]
+        wildcards = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, not bound here
+        name = wildcards.get(str(bound), str(bound))
+        shown = f"[{name}]" if ":" in name else name
+        self._origin = f"http://{shown}:{taken}"
         if self._sender:
             await self._sender.start()
 
@@ -246,7 +248,7 @@ class Sandbox(Reading):
             "messages": [
                 self.state.message_doc(message)
                 for messages in self.state.messages.values()
-                for _, message in sorted(messages.items())
+                for message in messages.values()
             ],
             "stacks": {user: self.modals(user) for user, stack in self.state.stacks.items() if stack},
             "homes": {user: self.state.view_doc(view) for user, view in self.state.homes.items()},

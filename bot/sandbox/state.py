@@ -17,6 +17,8 @@ from bot.sandbox.workspace import SandboxUser, Workspace
 TRIGGER_SECONDS = 3.0
 RESPONSE_URL_SECONDS = 30 * 60.0
 CHANGES_KEPT = 2000
+TRIGGERS_KEPT = 5000
+RESPONSE_URLS_KEPT = 5000
 
 
 class WorkspaceState:
@@ -51,6 +53,7 @@ class WorkspaceState:
         }
         self.usergroups = {group.id: group for group in workspace.usergroups}
         self.messages: dict[str, dict[str, Message]] = {channel: {} for channel in self.channels}
+        self._threads: dict[tuple[str, str], list[str]] = {}
         self.views: dict[str, View] = {}
         self.stacks: dict[str, tuple[str, ...]] = {}
         self.homes: dict[str, View] = {}
@@ -70,7 +73,7 @@ class WorkspaceState:
             message = Message(
                 **doc | {"blocks": tuple(doc["blocks"]), "attachments": tuple(doc["attachments"])}
             )
-            self.messages.setdefault(message.channel, {})[message.ts] = message
+            self._place(message)
             self._last_ts = max(self._last_ts, int(message.ts.replace(".", "")))
         for _, doc in self._journal.all("view"):
             self.views[doc["id"]] = View(**doc | {"blocks": tuple(doc["blocks"])})
@@ -80,6 +83,7 @@ class WorkspaceState:
             self.stacks[user] = tuple(doc)
         for _, doc in self._journal.all("response_url"):
             self.response_urls[doc["id"]] = ResponseUrl(**doc)
+        self._forget_old_urls()
         for channel in self.channels:
             self.messages.setdefault(channel, {})
 
@@ -107,6 +111,8 @@ class WorkspaceState:
             view_id=view_id,
         )
         self.triggers[trigger.id] = trigger
+        while len(self.triggers) > TRIGGERS_KEPT:  # old enough to be expired whatever the clock says
+            del self.triggers[next(iter(self.triggers))]
         return trigger.id
 
     def mint_response_url(
@@ -122,7 +128,14 @@ class WorkspaceState:
             expires_at=self.clock.time() + RESPONSE_URL_SECONDS,
         )
         self.keep_response_url(made)
+        if len(self.response_urls) > RESPONSE_URLS_KEPT:
+            self._forget_old_urls()
         return made.id
+
+    def _forget_old_urls(self) -> None:
+        for old in [each for each in self.response_urls.values() if each.expires_at < self.clock.time()]:
+            self._journal.drop("response_url", old.id)
+            del self.response_urls[old.id]
 
     # -- writing -----------------------------------------------------------------------------------
 
@@ -136,16 +149,27 @@ class WorkspaceState:
 
     def keep_message(self, message: Message) -> Message:
         self._journal.put("message", f"{message.channel}:{message.ts}", asdict(message))
-        self.messages.setdefault(message.channel, {})[message.ts] = message
+        self._place(message)
         self.announce("message", self.message_doc(message))
         parent = self.parent_of(message)
         if parent is not None:
             self.announce("message", self.message_doc(parent))
         return message
 
+    def _place(self, message: Message) -> None:
+        """File a message; timestamps only grow, so every channel and thread stays in order."""
+        channel = self.messages.setdefault(message.channel, {})
+        is_reply = message.thread_ts and message.thread_ts != message.ts and not message.visible_to
+        if is_reply and message.ts not in channel:
+            self._threads.setdefault((message.channel, message.thread_ts or ""), []).append(message.ts)
+        channel[message.ts] = message
+
     def drop_message(self, message: Message) -> None:
         self._journal.drop("message", f"{message.channel}:{message.ts}")
         self.messages[message.channel].pop(message.ts, None)
+        thread = self._threads.get((message.channel, message.thread_ts or ""), [])
+        if message.ts in thread:
+            thread.remove(message.ts)
         self.announce("message_deleted", {"channel": message.channel, "ts": message.ts})
         parent = self.parent_of(message)
         if parent is not None:
@@ -207,11 +231,8 @@ class WorkspaceState:
 
     def replies(self, channel: str, thread_ts: str) -> tuple[Message, ...]:
         """Lasting replies of a thread, oldest first."""
-        return tuple(
-            message
-            for _, message in sorted(self.messages.get(channel, {}).items())
-            if message.thread_ts == thread_ts and message.ts != thread_ts and not message.visible_to
-        )
+        found = self.messages.get(channel, {})
+        return tuple(found[ts] for ts in self._threads.get((channel, thread_ts), ()))
 
     def dm_of(self, user: str) -> Channel:
         """The direct message between this person and the app, opened on first need."""

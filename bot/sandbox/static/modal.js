@@ -88,7 +88,9 @@ function build(view, depth, before) {
 }
 
 function focusFirst(node) {
-  const first = node.querySelector("[data-focus-on-load]") ?? node.querySelector(`.modal-body :is(${FIELD})`);
+  const first = node.querySelector("[data-focus-on-load]")
+    ?? node.querySelector(`.modal-body .input :is(${FIELD})`)
+    ?? node.querySelector(`.modal-body :is(${FIELD})`);
   (first ?? node.querySelector("h2")).focus();
 }
 

@@ -206,3 +206,19 @@ async def test_a_watcher_catches_up_or_is_told_to_read_anew(sandbox: Sandbox, cl
         await client.chat_postMessage(channel="C0APPROVALS", text="x")
         assert await kinds(start, 2) == ["message", "call"]
         assert await kinds("another-1", 1) == ["reset"]
+
+
+async def test_after_an_outage_the_unmodified_client_comes_back_by_itself(
+    sandbox: Sandbox, app: AsyncApp
+) -> None:
+    @app.command("/gate")
+    async def gate(ack: Any) -> None:
+        await ack("back")
+
+    async with connected(app, sandbox, ping_interval=0.5):
+        sandbox.down()
+        await sandbox.wait_for(lambda s: s.connections == 0)
+        assert (await sandbox.command("U0ANA", "C0GENERAL", "/gate")).error == "dispatch_failed"
+        sandbox.clear_faults()
+        await sandbox.wait_connected()
+        assert (await sandbox.command("U0ANA", "C0GENERAL", "/gate")).ok

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -23,6 +24,7 @@ ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")  # else the one playwright brings
 AS_ANA = "#/as/U0ANA/c/C0APPROVALS"
 
 
@@ -31,7 +33,7 @@ async def page() -> AsyncIterator[Page]:
     """A page whose every error, refused resource or policy violation fails the test."""
     complaints: list[str] = []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         page = await browser.new_page(viewport=ViewportSize(width=1280, height=860))
         page.set_default_timeout(8000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
