@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 SETTLE = timedelta(seconds=CALL_SEC + 5)
 """How long a post without an answer may still be on its way; before that, not finding it proves nothing."""
 
+BROKEN_SETTLE = timedelta(seconds=2)
+"""The same where the connection broke: nothing is on its way any more, and Slack finishes what it got in moments."""
+
 
 class NoPlace(Exception):
     """No channel takes the card; the text names them and says what to do."""
@@ -62,8 +65,9 @@ class CardDesk:
         self._roster = roster
         self._changed = changed
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
-        self._refused: dict[str, datetime] = {}
-        """Action -> `posting_since` of an intention whose post Slack refused: nothing of it is on its way."""
+        self._ended: dict[str, tuple[datetime, datetime | None]] = {}
+        """Action -> (`posting_since` of an intention whose post failed here, when not finding it proves that it never
+        arrived; None: Slack refused it, and there is nothing to find)."""
 
     async def bring(self, action_id: str, own: Own) -> tuple[ActionView, Card] | None:
         """The view and where its card now stands; None where there is no such action.
@@ -108,7 +112,10 @@ class CardDesk:
 
     async def _look_for(self, card: Card, own: Own) -> Card | None:
         """The card of an intention whose end is not known: adopted where it stands; None where it never arrived."""
-        if self._refused.get(card.action_id) == card.posting_since:
+        since, settled_at = self._ended.get(card.action_id, (None, None))
+        if since != card.posting_since:  # an intention of another process, or of an earlier run
+            settled_at = card.posting_since + SETTLE
+        if settled_at is None:
             return None
         ts = await find_card(
             self._web,
@@ -122,7 +129,7 @@ class CardDesk:
             adopted = replace(card, ts=ts, rendered_sha256=None)
             await self._store(adopted)
             return adopted
-        left = card.posting_since + SETTLE - self._deps.clock.now()
+        left = settled_at - self._deps.clock.now()
         if left > timedelta(0):
             raise Unsettled(left.total_seconds())
         return None
@@ -158,10 +165,14 @@ class CardDesk:
                 **POST_OPTIONS,
             )
         except SlackFailure as failure:
-            if failure.trouble is not Trouble.UNCERTAIN:
-                self._refused[view.action_id] = since
+            settled_at = None
+            if failure.trouble is Trouble.UNCERTAIN:
+                settled_at = self._deps.clock.now() + (
+                    BROKEN_SETTLE if failure.code == "no_answer" else SETTLE
+                )
+            self._ended[view.action_id] = since, settled_at
             raise
-        self._refused.pop(view.action_id, None)
+        self._ended.pop(view.action_id, None)
         card = replace(
             card,
             channel=str(answer.get("channel") or channel.id),

@@ -13,7 +13,7 @@ from bot.blocks.direct import direct_message
 from bot.blocks.messages import Line
 from bot.blocks.parts import POST_OPTIONS
 from bot.blocks.thread import thread_line
-from bot.cards import SETTLE, CardDesk, NoPlace, Unsettled
+from bot.cards import BROKEN_SETTLE, SETTLE, CardDesk, NoPlace, Unsettled
 from bot.channels import Channels, NoSuchChannel
 from bot.finding import find_line, line_metadata
 from bot.identity import Own
@@ -57,7 +57,7 @@ class SlackChannel:
         self._own = own
         self._started_at = deps.clock.now()
         self._tried: OrderedDict[str, datetime] = OrderedDict()
-        """Lines that were sent and not answered, with when."""
+        """Lines that were sent and not answered, with when not finding them will prove something."""
         self._outage_pause = _OUTAGE_PAUSE_SEC
         self.problem: str | None = None
         """What keeps everything from being delivered, as a sentence; None while deliveries work."""
@@ -160,18 +160,15 @@ class SlackChannel:
             thread_ts=thread_ts,
             since=message.created_at,
         )
-        tried = self._tried.get(message.id)
-        if (
-            not found
-            and tried is not None
-            and (left := tried + SETTLE - self._deps.clock.now()) > timedelta(0)
-        ):
+        settled_at = self._tried.get(message.id)
+        left = settled_at - self._deps.clock.now() if settled_at is not None else timedelta(0)
+        if not found and left > timedelta(0):
             raise Unsettled(left.total_seconds())
         return found
 
     async def _say(self, message: Message, channel: str, line: Line, *, thread_ts: str | None = None) -> None:
         await self._web.turn("chat.postMessage", channel)
-        self._tried[message.id] = self._deps.clock.now()
+        self._tried[message.id] = self._deps.clock.now() + SETTLE
         if len(self._tried) > _MOST_REMEMBERED:
             self._tried.popitem(last=False)
         where = {"channel": channel} | ({"thread_ts": thread_ts} if thread_ts else {})
@@ -186,7 +183,9 @@ class SlackChannel:
             )
         except SlackFailure as failure:
             if failure.trouble is not Trouble.UNCERTAIN:
-                del self._tried[message.id]
+                self._tried.pop(message.id, None)
+            elif failure.code == "no_answer":
+                self._tried[message.id] = self._deps.clock.now() + BROKEN_SETTLE
             raise
         self._tried.pop(message.id, None)
 
@@ -206,7 +205,7 @@ class SlackChannel:
         trouble = failure.trouble
         if trouble is Trouble.RATE_LIMITED:
             return RetryLater(error=str(failure), after_sec=failure.retry_after, counts=False)
-        if trouble in (Trouble.OUTAGE, Trouble.SETUP) or failure.code == "no_answer":
+        if trouble in (Trouble.OUTAGE, Trouble.SETUP) or failure.code in ("no_answer", "timed_out"):
             self.problem = failure.sentence
             pause, self._outage_pause = (
                 self._outage_pause,

@@ -152,7 +152,7 @@ def trouble_of(code: str, *, status: int = 200) -> Trouble:
 class SlackFailure(Exception):
     """A call to Slack that did not succeed, classed.
 
-    `code` is Slack's error code or one of ours (`unreachable`, `no_answer`, `http_<status>`); `retry_after` is in
+    `code` is Slack's error code or one of ours (`unreachable`, `no_answer`, `timed_out`, `http_…`); `retry_after` is in
     seconds where Slack named a time. The text never carries arguments of the call.
     """
 

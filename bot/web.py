@@ -144,7 +144,9 @@ class SlackWeb:
             raise self._refused(method, error) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise SlackFailure(method, Trouble.OUTAGE, "unreachable", detail=type(error).__name__) from None
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        except TimeoutError:
+            raise SlackFailure(method, Trouble.UNCERTAIN, "timed_out") from None
+        except (aiohttp.ClientError, OSError) as error:
             raise SlackFailure(method, Trouble.UNCERTAIN, "no_answer", detail=type(error).__name__) from None
         return answer.data if isinstance(answer.data, dict) else {}
 

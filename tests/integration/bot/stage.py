@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +16,13 @@ from bot.sandbox import RateLimits, Sandbox, Workspace
 from gate.clock import SteadyClock
 from gate.domain.action import Agent, Proposal
 from gate.domain.refusal import Refused
-from gate.domain.request import ActionRecord
+from gate.domain.request import ActionRecord, Choice
 from gate.ids import TimeSortedIds
 from gate.keyring.signer import load_signer
 from gate.metrics import Metrics
 from gate.store import SqlStore, open_store
-from gate.usecases.commands import Done, SubmitAction
+from gate.usecases.commands import CastVote, Done, SubmitAction
+from gate.usecases.decide import decide
 from gate.usecases.ports import Card, Deps, Message, Rules
 from gate.usecases.submit import submit
 from gate.workers.outbox import OutboxWorker, Terms
@@ -167,14 +168,42 @@ class Stage:
 
     async def idle(self, limit: float = 10) -> None:
         """Until nothing living is left in the outbox."""
+
+        async def waiting() -> int:
+            async with self.store.reading() as tx:
+                return (await tx.outbox.depth())[0]
+
+        await self._polled(waiting, lambda count: count == 0, limit)
+
+    async def vote(self, record: ActionRecord, person: str) -> Done | Refused:
+        """An approval that does not come through Slack."""
+        command = CastVote(
+            action_id=record.id, version=record.version.number, person=person, choice=Choice.APPROVE
+        )
+        return await decide(self.deps, command)
+
+    async def dead_letters(self, count: int, limit: float = 10) -> tuple[Message, ...]:
+        """The dead letters, once there are so many."""
+        return await self._polled(self.dead, lambda dead: len(dead) >= count, limit)
+
+    async def problem(self, limit: float = 10) -> str:
+        """What readiness says, once it says something."""
+        bot = self.bot
+        assert bot is not None
+
+        async def said() -> str | None:
+            return bot.problem
+
+        return await self._polled(said, lambda problem: problem is not None, limit)
+
+    async def _polled(
+        self, ask: Callable[[], Awaitable[Any]], good: Callable[[Any], bool], limit: float
+    ) -> Any:
         async with asyncio.timeout(limit):
             async with self.deps.wakeups.subscription("nobody notifies this") as waiter:
-                while True:
-                    async with self.store.reading() as tx:
-                        waiting, _ = await tx.outbox.depth()
-                    if waiting == 0:
-                        return
+                while not good(found := await ask()):
                     await waiter.wait(0.02)
+                return found
 
     async def dead(self) -> tuple[Message, ...]:
         async with self.store.reading() as tx:

@@ -9,7 +9,11 @@ import pytest
 from gate.domain.request import Status
 from tests.integration.bot.stage import Stage, texts
 
-LONG = {"amount": 10, "order": "881", "rows": [f"row {n}: to account {n * 7919}, {'x' * 40}" for n in range(2_500)]}
+LONG = {
+    "amount": 10,
+    "order": "881",
+    "rows": [f"row {n}: to account {n * 7919}, {'x' * 40}" for n in range(2_500)],
+}
 
 
 async def opened(play: Stage, user: str, button: str, **proposal: Any) -> tuple[Any, dict[str, Any]]:
@@ -102,7 +106,9 @@ async def test_places_policy_does_not_offer_have_no_input_and_forged_ones_are_ig
 
 async def test_a_rejection_for_another_reason_needs_a_comment(play: Stage) -> None:
     record, _ = await opened(play, "U0ANA", "reject")
-    reply = await play.slack.submit("U0ANA", {"category": {"category": "other"}, "comment": {"comment": "  "}})
+    reply = await play.slack.submit(
+        "U0ANA", {"category": {"category": "other"}, "comment": {"comment": "  "}}
+    )
     assert set(reply.errors) == {"comment"}
     assert (await play.load(record.id)).status is Status.PENDING
 
