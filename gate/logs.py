@@ -42,7 +42,7 @@ _SECRETS = re.compile(
     r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # an e-mail address
 )
 
-_QUIET = ("apscheduler", "slack_bolt", "slack_sdk", "asyncio", "aiohttp.client", "aiohttp.server")
+_QUIET = ("alembic", "apscheduler", "slack_bolt", "slack_sdk", "asyncio", "aiohttp.client", "aiohttp.server")
 """Libraries that are heard from warnings on."""
 
 

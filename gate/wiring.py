@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
+from typing import Any
 
 import psycopg
 import structlog
@@ -58,6 +60,7 @@ class Gate:
         """Where the API is reached, once started."""
         self.sandbox: Sandbox | None = None
         self.deps: Deps | None = None
+        self.desk: Desk | None = None
         self._clock = SteadyClock()
         self._metrics = Metrics()
         self._rules: RulesInForce | None = None
@@ -114,6 +117,7 @@ class Gate:
             ),
         )
 
+        self.desk = Desk(store=store, deps=deps)
         slack = await self._slack(rules.current.directory)
         bot = self._bot = build_bot(deps, slack)
         outbox = OutboxWorker(
@@ -220,18 +224,32 @@ def build(settings: Settings) -> Gate:
     return Gate(settings)
 
 
-async def serve(gate: Gate, *, started: Callable[[], Awaitable[None]] | None = None) -> None:
-    """Run a gate until SIGTERM or SIGINT, then stop it cleanly. `started` is awaited once it serves."""
+async def serve(
+    gate: Gate,
+    *,
+    started: Callable[[], None] | None = None,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+) -> None:
+    """Run a gate until SIGTERM or SIGINT, then stop it cleanly.
+
+    `started` is called once it serves; `beside` runs while it does, and is cancelled before it stops.
+    """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     await gate.start()
+    company: asyncio.Task[None] | None = None
     try:
         if started is not None:
-            await started()
+            started()
+        if beside is not None:
+            company = asyncio.create_task(beside(), name="beside the gate")
         await stopped.wait()
     finally:
+        if company is not None:
+            company.cancel()
+            await asyncio.gather(company, return_exceptions=True)
         await gate.stop()
 
 
@@ -350,7 +368,10 @@ def _check(name: str, problem: str | None) -> Check:
 
 
 def _taken(setting: str, address: Address, error: OSError) -> str:
-    return f"{setting} {address.host}:{address.port} cannot be listened on: {error.strerror or error}."
+    where = f"{address.host}:{address.port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{where} is taken by another process; stop it, or set {setting} to another address (port 0: any)."
+    return f"{where} ({setting}) cannot be listened on: {error.strerror or error}."
 
 
 def _listen(address: Address, setting: str) -> socket.socket:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from gate.cli import agents, outbox, record, releases, serving
+from gate.cli import agents, outbox, policy, record, releases, serving
+from gate.cli.demo import command as demo
 
 app = typer.Typer(
     name="gate",
@@ -34,9 +36,12 @@ def _root(
     pass
 
 
+app.command()(demo.run)
+app.command()(demo.demo)
 app.command()(serving.serve)
 app.command()(serving.sandbox)
 app.command()(serving.migrate)
+app.add_typer(policy.app, name="policy")
 app.add_typer(agents.app, name="agents")
 app.add_typer(releases.app, name="grants")
 app.add_typer(outbox.app, name="outbox")
@@ -44,7 +49,8 @@ app.add_typer(record.app, name="audit")
 
 
 def main() -> None:
-    """The entry point of `gate`."""
+    """The entry point of `gate`. Whatever it writes (database, keys, workspace) is for its owner alone."""
+    os.umask(0o077)
     app()
 
 

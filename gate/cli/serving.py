@@ -34,7 +34,7 @@ def serve(as_json: AsJson = False) -> None:
     set_up_logging(form=chosen.log_format, level=chosen.log_level)
     gate = wiring.build(chosen)
 
-    async def started() -> None:
+    def started() -> None:
         if as_json:
             show({"api": gate.url, "sandbox": gate.sandbox.url if gate.sandbox else None})
         else:
