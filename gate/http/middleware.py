@@ -115,6 +115,7 @@ async def add_headers(request: web.Request, answer: web.StreamResponse) -> None:
     """On every answer, streams included; a handler's own value stays."""
     for name, value in HEADERS.items():
         answer.headers.setdefault(name, value)
+    answer.headers["Server"] = HEADERS["Server"]  # aiohttp has put its own name and version there
     named = request.get(REQUEST_ID)
     if named is not None:
         answer.headers["X-Request-Id"] = named

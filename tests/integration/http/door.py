@@ -16,7 +16,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from gate.domain.action import Agent
-from gate.http.app import build_app, runner
+from gate.http.app import WAITS, build_app, runner
 from gate.http.settings import Check, HttpSettings
 from gate.usecases.ports import Deps, StoredAgent
 from tests.fakes.world import POLICY, World, world
@@ -104,6 +104,10 @@ class Door:
         headers = more.pop("headers", None)
         fields = {"payload": {"amount": 1400, "order": "881"}, "summary": "Refund $1,400.00"} | more
         return await self.post("/v1/actions", key=key, headers=headers, topic=topic, **fields)
+
+    def app_waits(self) -> int:
+        """How many requests wait now."""
+        return self.app[WAITS].open
 
     async def approve(self, action_id: str, *people: str) -> None:
         for person in people or ("ana",):
