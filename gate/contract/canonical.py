@@ -44,7 +44,7 @@ def parse(document: bytes | str) -> Json:
 
     Refused are: invalid UTF-8, a byte order mark, anything RFC 8259 forbids, a repeated key in an object, NaN
     and Infinity, numbers beyond a double's range, integers outside ±(2^53-1), surrogates without their other
-    half, and more than `MAX_DEPTH` levels.
+    half, and more than `MAX_DEPTH` levels. A number with a fraction or an exponent is a double, however large.
     """
     text = _text(document)
     try:

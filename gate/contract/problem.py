@@ -84,6 +84,11 @@ CODES: Mapping[str, Kind] = {
     "idempotency_key_reused": _kind(
         422, "Idempotency key reused", "The key was used before with another body; make a new key."
     ),
+    "callback_refused": _kind(
+        422,
+        "Callback refused",
+        "The host of `callback_url` is not one this gate may call (`GATE_CALLBACK_HOSTS`).",
+    ),
     # What the state of things does not allow.
     "already_decided": _kind(409, "Already decided", "Somebody or something decided before."),
     "stale_version": _kind(409, "Stale version", "The payload was edited since it was read."),

@@ -171,7 +171,7 @@ ENDPOINTS = (
             _WAIT,
         ),
         answers=(_DECIDED, _PENDING),
-        problems=("idempotency_key_reused", "invalid_header"),
+        problems=("idempotency_key_reused", "invalid_header", "callback_refused"),
     ),
     Endpoint(
         method="GET",

@@ -210,6 +210,31 @@ async def test_concurrent_twins_make_one_action(each_door: Door) -> None:
     assert len((await door.get("/v1/actions")).body["items"]) == 1
 
 
+async def test_any_text_of_a_payload_survives(each_door: Door) -> None:
+    """Threats 16 and 17: nothing is normalised, dropped or cut, on each database."""
+    payload = {
+        "amount": 1,
+        "nul": "a\x00b",
+        "bidi": "\u202eevil\u2066",
+        "zero": "\u200b\ufeff",
+        "composed": "\u00e9",
+        "decomposed": "e\u0301",
+        "emoji": "👩‍👩‍👧‍👦",
+        "\ue000\U0001f600": {"keys": [0.1, 1e21, -0.0, 1.5e-9]},
+        "many": {f"k{n}": n for n in range(3000)},
+    }
+    made = (await each_door.propose(payload=payload)).body
+    got = (await each_door.get(made["links"]["self"])).body
+    assert got["payload"] == payload
+    assert got["payload_sha256"] == payload_sha256(payload)
+    await each_door.approve(made["id"])
+    grant = (await each_door.get(made["links"]["self"])).body["grant"]
+    redeemed = await each_door.post(
+        "/v1/grants/redeem", key="executor", token=grant["token"], payload=payload
+    )
+    assert redeemed.status == 200
+
+
 async def test_keys_of_two_agents_do_not_meet(door: Door) -> None:
     """Threat 33: one agent's idempotency key is nothing to another."""
     mine = await door.propose(headers={"Idempotency-Key": "same"})
