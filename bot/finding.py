@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.ids import parse_card_metadata
+from bot.ids import APPROVE, EDIT, REJECT, parse_card_metadata, parse_card_value
 from bot.web import Calls
 
 SLACK_CLOCK = timedelta(minutes=10)
@@ -31,9 +31,22 @@ async def find_card(
     oldest = f"{(since - SLACK_CLOCK).timestamp():.6f}"
     found: str | None = None
     async for message in _messages(web, "conversations.history", channel=channel, oldest=oldest):
-        if message.get("user") == own_user and parse_card_metadata(message.get("metadata")) == action_id:
+        if message.get("user") == own_user and _is_card(message, action_id):
             found = str(message.get("ts"))
     return found
+
+
+def _is_card(message: Mapping[str, Any], action_id: str) -> bool:
+    """By the metadata, or by the buttons where a workspace keeps metadata from being read."""
+    if parse_card_metadata(message.get("metadata")) == action_id:
+        return True
+    for block in message.get("blocks") or ():
+        for element in (block.get("elements") or ()) if isinstance(block, dict) else ():
+            if isinstance(element, dict) and element.get("action_id") in (APPROVE, EDIT, REJECT):
+                found = parse_card_value(element.get("value"))
+                if found is not None and found[0] == action_id:
+                    return True
+    return False
 
 
 async def find_line(

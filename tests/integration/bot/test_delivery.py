@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from bot.sandbox import METHODS, RateLimits
 from gate.usecases.ports import Card, Delivered, Message, RetryLater
 from tests.integration.bot.stage import APPROVALS, Stage, buttons, stage
@@ -60,22 +62,27 @@ async def test_the_same_metadata_from_somebody_else_is_not_taken_for_the_card(pl
     assert ts != forged["ts"]
 
 
-async def test_a_process_that_died_between_posting_and_knowing_leaves_one_card(play: Stage) -> None:
+@pytest.mark.parametrize("metadata", [True, False], ids=["by-metadata", "by-buttons"])
+async def test_a_process_that_died_between_posting_and_knowing_leaves_one_card(
+    play: Stage, metadata: bool
+) -> None:
     """INV-37: the intention is in the store, the card in Slack, and nothing else is known."""
     record = await play.propose()
     channel, ts = await play.posted(record)
     await play.idle()
     await play.stop()
+    if not metadata:
+        message = play.slack.state.messages[channel][ts]
+        play.slack.state.keep_message(replace(message, metadata=None))
     async with play.store.writing() as tx:
         card = await tx.cards.get(record.id)
         assert card is not None
         await tx.cards.put(replace(card, ts=None, rendered_sha256=None))
     await play.start_bot()
     assert play.bot is not None
-    message = card_message(play, record.id)
-    assert await play.bot.channel.deliver(message) == Delivered()
+    assert await play.bot.channel.deliver(card_message(play, record.id)) == Delivered()
     assert await play.posted(record) == (channel, ts)
-    assert len(play.cards_of(record)) == 1
+    assert len(play.slack.messages(channel)) == 1
 
 
 async def test_a_post_that_may_be_on_its_way_is_waited_for_before_posting_again(play: Stage) -> None:
