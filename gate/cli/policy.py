@@ -33,6 +33,8 @@ Policies = Annotated[
 People = Annotated[Path, typer.Option("--people", envvar="GATE_PEOPLE", help="The file of people.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
+PIPED_WIDTH = 160
+"""Columns of a table that goes into a file or another program."""
 POLICIES, PEOPLE = Path("policies"), Path("policies/people.yaml")
 _TONES = {"error": "red", "warning": "yellow", "decides": "bold green", "matched": "green", "trouble": "red"}
 
@@ -42,7 +44,8 @@ def _print_json(value: Any) -> None:
 
 
 def _console() -> Console:
-    return Console(file=sys.stdout, soft_wrap=False)
+    console = Console(file=sys.stdout)
+    return console if console.is_terminal else Console(file=sys.stdout, width=max(console.width, PIPED_WIDTH))
 
 
 def _broken(error: PolicyError, as_json: bool) -> NoReturn:

@@ -18,6 +18,7 @@ from gate.policy.when_values import ExpressionError
 _new = object.__new__
 _FROM_HISTORY = frozenset({"first_time", "retry_count"})
 _FIRST_TIME = frozenset({"first_time"})
+_MEDIUM = Risk.MEDIUM
 
 
 class _Filling:
@@ -26,7 +27,7 @@ class _Filling:
     def __init__(self, s: Subject) -> None:
         claims, history = s.proposal.claims, s.history
         retries, counted = claims.retry_count or 0, history.retry_count
-        self.risk = claims.risk or Risk.MEDIUM
+        self.risk = claims.risk or _MEDIUM
         self.risk_tags = claims.risk_tags
         self.confidence = claims.confidence
         self.anomaly_score = claims.anomaly_score
