@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, and_, delete, exists, false, func, or_, select, true, update
 
+from gate.domain.action import Json
 from gate.store.bound import Bound
 from gate.store.codec import OBJECT
+from gate.store.errors import UnreadableRow
 from gate.store.tables import outbox
 from gate.usecases.ports import Message
 
@@ -40,7 +43,8 @@ class SqlOutbox:
         )
 
     async def claim(self, channel: str, now: datetime, *, lease_sec: int, limit: int) -> tuple[Message, ...]:
-        """Whoever else claims at the same time gets other messages."""
+        """Whoever else claims at the same time gets other messages. One that cannot be read is buried on the way,
+        so that it holds up neither its line nor the others."""
         earlier = outbox.alias()
         head = ~exists().where(
             earlier.c.action_id == outbox.c.action_id,
@@ -55,12 +59,17 @@ class SqlOutbox:
             .order_by(outbox.c.due_at, outbox.c.id)
             .limit(limit)
         )
-        rows = await self._bound.rows(self._bound.claiming(statement))
-        if rows:
+        claimed: list[Message] = []
+        for row in await self._bound.rows(self._bound.claiming(statement)):
+            try:
+                claimed.append(_message(row))
+            except UnreadableRow as problem:
+                await self.bury(row.id, error=str(problem))
+        if claimed:
             until = now + timedelta(seconds=lease_sec)
-            chosen = outbox.c.id.in_([row.id for row in rows])
+            chosen = outbox.c.id.in_([message.id for message in claimed])
             await self._bound.moved(update(outbox).where(chosen).values(leased_until=until))
-        return tuple(_message(row) for row in rows)
+        return tuple(claimed)
 
     async def delivered(self, message_id: str) -> None:
         await self._bound.moved(delete(outbox).where(outbox.c.id == message_id))
@@ -95,11 +104,11 @@ class SqlOutbox:
         return await self._bound.moved(delete(outbox).where(outbox.c.id == message_id)) == 1
 
     async def rows(self, *, dead_only: bool, limit: int) -> tuple[Message, ...]:
-        """The oldest first."""
+        """The oldest first; a body that cannot be read is shown empty."""
         statement = select(outbox).order_by(outbox.c.id).limit(limit)
         if dead_only:
             statement = statement.where(outbox.c.dead.is_(True))
-        return tuple(_message(row) for row in await self._bound.rows(statement))
+        return tuple(_shown(row) for row in await self._bound.rows(statement))
 
     async def depth(self) -> tuple[int, int]:
         counts = {False: 0, True: 0}
@@ -109,12 +118,23 @@ class SqlOutbox:
 
 
 def _message(row: Row[Any]) -> Message:
+    return _with_body(row, OBJECT.loads(row.body, f"Message {row.id}"))
+
+
+def _shown(row: Row[Any]) -> Message:
+    try:
+        return _message(row)
+    except UnreadableRow:
+        return _with_body(row, {})
+
+
+def _with_body(row: Row[Any], body: Mapping[str, Json]) -> Message:
     return Message(
         id=row.id,
         action_id=row.action_id,
         channel=row.channel,
         kind=row.kind,
-        body=OBJECT.loads(row.body, f"Message {row.id}"),
+        body=body,
         created_at=row.created_at,
         due_at=row.due_at,
         attempts=row.attempts,

@@ -45,6 +45,7 @@ class SqlStore:
         self._lock = sqlite.FileLock(address.path) if address.path is not None and exclusive else None
         self._turn = asyncio.Lock() if address.path is not None else None
         self._engines: list[AsyncEngine] = []
+        self._beat: asyncio.Task[None] | None = None
         self._open = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -103,12 +104,23 @@ class SqlStore:
         return self._transaction(writable=False)
 
     async def check(self) -> None:
-        """Commits a row of its own, because only a commit shows that the next one would succeed."""
-        try:
-            async with asyncio.timeout(CHECK_SEC), self._bound(writable=True) as bound:
-                await bound.put_over(tables.heartbeat, {"id": 1, "at": self._clock.now()})
-        except TimeoutError:
-            raise StoreUnavailable("The database did not commit in time.") from None
+        """Commits a row of its own, because only a commit shows that the next one would succeed.
+
+        A commit that hangs is not given up but asked about again by the next check; the answer comes in time
+        all the same.
+        """
+        if self._beat is None or self._beat.done():
+            self._beat = asyncio.create_task(self._commit_a_beat(), name="store check")
+            self._beat.add_done_callback(_take_note)
+        beat = self._beat
+        await asyncio.wait([beat], timeout=CHECK_SEC)
+        if not beat.done():
+            raise StoreUnavailable("The database did not commit in time.")
+        beat.result()
+
+    async def _commit_a_beat(self) -> None:
+        async with self._bound(writable=True) as bound:
+            await bound.put_over(tables.heartbeat, {"id": 1, "at": self._clock.now()})
 
     async def database_time(self) -> datetime:
         """What time it is where the deadlines are kept: PostgreSQL's own clock, for SQLite this process's."""
@@ -164,6 +176,12 @@ class SqlStore:
                 self._idle.set()
 
 
+def _take_note(task: asyncio.Task[Any]) -> None:
+    """Whoever asked may have stopped waiting; an error nobody fetches would be logged as forgotten."""
+    if not task.cancelled():
+        task.exception()
+
+
 async def _put_back(connection: AsyncConnection) -> None:
     """Roll back what was not committed and return the connection to its pool."""
     await connection.close()
@@ -171,7 +189,7 @@ async def _put_back(connection: AsyncConnection) -> None:
 
 async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
     """Run `work` to its end even where this task is cancelled meanwhile; the cancellation follows after it."""
-    task = asyncio.ensure_future(work)
+    task = asyncio.create_task(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
@@ -180,8 +198,7 @@ async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
             cancelled = request
     if cancelled is None:
         return task.result()
-    if not task.cancelled():
-        task.exception()  # taken note of; the cancellation is what the caller is told
+    _take_note(task)  # the cancellation is what the caller is told
     raise cancelled
 
 

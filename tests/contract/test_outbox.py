@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from sqlalchemy import text
+
 from gate.store import SqlStore
 from gate.usecases.ports import Message
+from tests.contract.conftest import blocking_engine
 from tests.contract.records import NOW, later, message
 
 
@@ -98,6 +101,21 @@ async def test_a_poison_message_blocks_nobody(store: SqlStore) -> None:
     async with store.writing() as tx:
         await tx.outbox.bury("msg_0001", error="poison")
     assert await claim(store, 1) == ["msg_0002"]
+
+
+async def test_a_message_that_cannot_be_read_is_buried_and_blocks_nobody(store: SqlStore) -> None:
+    """INV-35, INV-34: found at the claim, shown with what is wrong, out of everybody's way."""
+    await put(store, message(1), message(2), message(3, action="act_0002"))
+    engine = blocking_engine(store)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE outbox SET body = '{' WHERE id = 'msg_0001'"))
+    engine.dispose()
+    assert await claim(store) == ["msg_0003"]
+    assert await claim(store) == ["msg_0002"]
+    (dead,) = await every(store, dead_only=True)
+    assert (dead.id, dead.body) == ("msg_0001", {})
+    assert dead.last_error is not None
+    assert dead.last_error.startswith("Message msg_0001 cannot be read")
 
 
 async def test_a_dead_letter_is_visible_and_can_be_revived_or_dropped(store: SqlStore) -> None:

@@ -201,6 +201,19 @@ async def test_check_commits_and_can_be_repeated(store: SqlStore, clock: SetCloc
     engine.dispose()
 
 
+async def test_a_check_answers_in_time_while_a_commit_hangs(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gate.store.store.CHECK_SEC", 0.05)
+    async with store._bound(writable=True) as bound:
+        await bound.put_over(tables.heartbeat, {"id": 1, "at": NOW})
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="in time"):
+                await store.check()
+    monkeypatch.undo()
+    await store.check()
+
+
 async def test_a_store_that_is_not_open_is_unavailable(database_url: str, clock: SetClock) -> None:
     store = open_store(database_url, clock=clock)
     with pytest.raises(StoreUnavailable):
