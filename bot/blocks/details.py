@@ -22,10 +22,9 @@ def opening(view: ActionView) -> Iterator[Json]:
     yield parts.header(asking.headline(view))
     if asking.summary_is_cut(view):
         yield parts.rich(parts.quote(parts.words(shown(view.summary, 2_400))))
-    first = asking.time_left(view) if view.status is Status.PENDING else []
     risk = [parts.words(f"{risk_word(view.risk)} risk", bold=True)]
-    yield parts.lines([[*risk, parts.words(" · "), *first] if first else risk, asking.asker(view)])
-    yield parts.lines([asking.stopped_by(view)])
+    first = asking.time_left(view) if view.status is Status.PENDING else risk
+    yield parts.lines([first, asking.asker(view), asking.stopped_by(view)])
 
 
 def whole_payload(view: ActionView) -> Iterator[Json]:

@@ -19,6 +19,10 @@ LOW_CONFIDENCE = 0.8
 """Below it a stated confidence is marked with care; only how it looks, never a decision."""
 
 
+_SEVERITY = ("red", "amber", "emerald", "blue", "slate")
+"""What a reviewer must not miss comes first; of one tone the order stays as it was sent."""
+
+
 def _row(tone: str, label: str, value: str, *, scale: float = 1.0, whole: bool = False) -> Line:
     symbol, word = TONE_WORDS.get(tone, TONE_WORDS["slate"])
     limit = 1_500 if whole else int(140 * scale)
@@ -33,40 +37,56 @@ def _evidence_row(item: EvidenceView, *, scale: float, whole: bool) -> Line:
     return _row(item.tone, item.label, value, scale=scale, whole=whole)
 
 
-def _fact_rows(view: ActionView) -> list[tuple[bool, Line]]:
-    """(claimed, row) for each effective fact that is known."""
+def _facts(view: ActionView) -> list[tuple[bool, str, str, str]]:
+    """(claimed, tone, label, value) of each effective fact that is known."""
     care = view.confidence is not None and view.confidence < LOW_CONFIDENCE
-    found: list[tuple[str, str, str]] = []
-    if view.amount_usd is not None:
-        found.append(("slate", "amount_usd", amount(view.amount_usd)))
-    if view.affected_users is not None:
-        found.append(("slate", "affected_users", f"{view.affected_users:,}"))
-    if view.confidence is not None:
-        found.append(("amber" if care else "slate", "confidence", f"{view.confidence:g}"))
-    if view.anomaly_score is not None:
-        found.append(("slate", "anomaly_score", f"{view.anomaly_score:g}"))
-    if view.retry_count:
-        found.append(("amber", "retry_count", str(view.retry_count)))
-    return [(fact in view.claimed, _row(tone, FACT_LABELS[fact], value)) for tone, fact, value in found]
+    known = (
+        ("slate", "amount_usd", None if view.amount_usd is None else amount(view.amount_usd)),
+        ("slate", "affected_users", None if view.affected_users is None else f"{view.affected_users:,}"),
+        (
+            "amber" if care else "slate",
+            "confidence",
+            None if view.confidence is None else f"{view.confidence:g}",
+        ),
+        ("slate", "anomaly_score", None if view.anomaly_score is None else f"{view.anomaly_score:g}"),
+        ("amber", "retry_count", str(view.retry_count) if view.retry_count else None),
+    )
+    return [
+        (fact in view.claimed, tone, FACT_LABELS[fact], value)
+        for tone, fact, value in known
+        if value is not None
+    ]
 
 
 def rows(view: ActionView, *, scale: float = 1.0, limit: int | None = CARD_ROWS) -> list[Line]:
     """Evidence and facts as lines under two headings; `limit` None gives all of them, whole."""
     whole = limit is None
-    evidence = [(not e.by_gate, _evidence_row(e, scale=scale, whole=whole)) for e in view.evidence]
-    found = [*evidence, *_fact_rows(view)]
-    kept = found if limit is None else sorted(found, key=lambda row: row[0])[: int(limit * scale)]
+    found = [(not e.by_gate, e.tone, _evidence_row(e, scale=scale, whole=whole)) for e in view.evidence]
+    plain: dict[bool, list[str]] = {False: [], True: []}
+    for claimed, tone, label, value in _facts(view):
+        if tone == "slate":
+            plain[claimed].append(f"{label}: {value}")
+        else:
+            found.append((claimed, tone, _row(tone, label, value)))
+    found.sort(key=lambda row: (row[0], _severity(row[1])))
+    kept = found if limit is None else found[: int(limit * scale)]
     lines: list[Line] = []
     for claimed, heading in (
         (False, "Read or derived by Signoff"),
         (True, f"Claimed by {shown(view.agent_name, 60)}, not checked"),
     ):
-        group = [row for is_claim, row in kept if is_claim is claimed]
+        group = [row for is_claim, _, row in kept if is_claim is claimed]
+        if plain[claimed]:
+            group.append([parts.words("• note", bold=True), parts.words(f"  {' · '.join(plain[claimed])}")])
         if group:
             lines += [[parts.words(heading, italic=True)], *group]
     if len(found) > len(kept):
         lines.append([parts.words(f"… and {len(found) - len(kept):,} more in the details")])
     return lines
+
+
+def _severity(tone: str) -> int:
+    return _SEVERITY.index(tone) if tone in _SEVERITY else len(_SEVERITY)
 
 
 def known(view: ActionView) -> list[Json]:

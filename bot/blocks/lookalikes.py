@@ -117,9 +117,9 @@ def in_payload(payload: Mapping[str, Any]) -> list[str]:
 
 
 def notices(payload: Mapping[str, Any], *texts: tuple[str, str | None]) -> list[str]:
-    """The first `MAX_NOTICES` misleading places of a payload and of other texts, given as (label, text), and how many
-    more there are."""
+    """The first `MAX_NOTICES` misleading places of texts, given as (label, text), and of a payload, and how many more
+    there are."""
     found = [f"{label}: {what}" for label, text in texts if text for what in in_text(text)]
-    found = in_payload(payload) + found
+    found += in_payload(payload)
     rest = len(found) - MAX_NOTICES
-    return found[:MAX_NOTICES] + ([f"… and {rest:,} more places like these"] if rest > 0 else [])
+    return found[:MAX_NOTICES] + ([f"… and {rest:,} more like these"] if rest > 0 else [])

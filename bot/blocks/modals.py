@@ -20,6 +20,7 @@ Json = dict[str, Any]
 
 MAX_OPTIONS = 100
 MAX_OPTION_GROUPS = 20
+PRESET_CATEGORY = "other"
 
 
 def _modal(
@@ -120,22 +121,26 @@ def _with_draft(modal: Json, draft: Values | None) -> Json:
 
 
 def reject_modal(view: ActionView, state: ids.ModalState) -> Json:
-    """Why not: a category and, for the agent to learn from, a comment."""
+    """Why not: a category, preset to the one that only needs a sentence, and a comment for the agent to learn from;
+    so opening, typing and submitting is all it takes."""
     options = [{"text": parts.own(text, 75), "value": code} for code, text in REJECT_CATEGORIES.items()]
+    preset = next((option for option in options if option["value"] == PRESET_CATEGORY), options[0])
     category: Json = {
         "type": "input",
         "block_id": ids.CATEGORY,
         "label": parts.own("What is wrong?", 200),
         "element": {
-            "type": "static_select",
+            "type": "radio_buttons",
             "action_id": ids.CATEGORY,
-            "placeholder": parts.own("Choose a reason", 150),
             "options": options,
+            "initial_option": preset,
         },
     }
-    comment = comment_input("What should be different?", optional=False)
-    comment["hint"] = parts.own("The agent and its owner read this.", 200)
-    blocks = [_subject(view), category, comment]
+    comment = comment_input("What should be different?")
+    comment["element"]["focus_on_load"] = True
+    told = f"The agent and its owner read this. Needed for “{REJECT_CATEGORIES.get(PRESET_CATEGORY, '')}”."
+    comment["hint"] = parts.own(told, 200)
+    blocks = [_subject(view), comment, category]
     return _modal(ids.MODAL_REJECT, "Reject", blocks, state, submit="Reject", close="Cancel")
 
 

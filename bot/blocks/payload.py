@@ -18,6 +18,8 @@ KEY_COLUMN = 24
 LONG_PATH = 160
 _SIMPLE_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _TRAILING = re.compile(r" +$")
+_WIDE_GAP = re.compile(r"(?<=\S) {8,}")
+"""So many spaces could push words of a value to where a reader expects the next key."""
 _BAR = "┃ "
 
 
@@ -76,7 +78,8 @@ def pointer_path(pointer: str) -> str:
 
 def quoted(text: str) -> str:
     """A string as JSON writes it, so that "881" is not 881; what cannot be seen is named."""
-    return '"' + "".join(_in_quotes(piece) for piece in pieces(text)) + '"'
+    written_out = "".join(_in_quotes(piece) for piece in pieces(text))
+    return f'"{_WIDE_GAP.sub(_named_spaces, written_out)}"'
 
 
 def _in_quotes(piece: str) -> str:
@@ -145,7 +148,7 @@ def _text_lines(path: str, text: str) -> Iterator[str]:
         ends = " that end in CR LF"
     yield f"{path}  text of {len(rows):,} lines{ends}, {len(text):,} characters:"
     for row in rows:
-        yield _BAR + _TRAILING.sub(_named_spaces, "".join(pieces(row)))
+        yield _BAR + _WIDE_GAP.sub(_named_spaces, _TRAILING.sub(_named_spaces, "".join(pieces(row))))
 
 
 def _named_spaces(found: re.Match[str]) -> str:

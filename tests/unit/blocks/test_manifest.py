@@ -98,3 +98,19 @@ def test_nothing_is_in_the_manifest_that_slack_does_not_know() -> None:
     assert set(MANIFEST) == {"_metadata", "display_information", "features", "oauth_config", "settings"}
     assert re.fullmatch(r"#[0-9a-f]{6}", MANIFEST["display_information"]["background_color"])
     assert MANIFEST["_metadata"] == {"major_version": 2, "minor_version": 0}
+
+
+def test_the_reference_page_names_every_scope_and_every_id() -> None:
+    page = (ROOT / "docs" / "reference" / "slack-card.md").read_text()
+    named = [*MANIFEST["oauth_config"]["scopes"]["bot"], *ids.CARD_ACTIONS]
+    named += [ids.OPEN_QUEUE_ITEM, ids.OPEN_CARD, ids.PAGE_PREVIOUS, ids.PAGE_NEXT, ids.METADATA_EVENT]
+    named += [
+        ids.MODAL_CONFIRM,
+        ids.MODAL_NOTICE,
+        ids.CATEGORY,
+        ids.COMMENT,
+        ids.THEN,
+        ids.REASSIGN_TO,
+        ids.REASON,
+    ]
+    assert [name for name in named if f"`{name}`" not in page] == []

@@ -89,13 +89,14 @@ def test_details_can_only_be_read() -> None:
     assert not any(block["type"] == "input" for block in shown["blocks"])
 
 
-def test_reject_asks_for_a_category_and_a_comment() -> None:
+def test_reject_takes_a_click_and_a_sentence_and_another_click() -> None:
     shown = reject_modal(REFUND, state_of(REFUND))
     inputs = {block["block_id"]: block for block in shown["blocks"] if block["type"] == "input"}
-    assert list(inputs) == ["category", "comment"]
+    assert set(inputs) == {"category", "comment"}
     offered = [option["value"] for option in inputs["category"]["element"]["options"]]
     assert offered == list(REJECT_CATEGORIES)
-    assert inputs["comment"].get("optional") is False
+    assert inputs["category"]["element"]["initial_option"]["value"] == "other"
+    assert inputs["comment"]["element"]["focus_on_load"] is True
 
 
 def test_a_form_says_what_it_is_about_and_where_its_card_is() -> None:

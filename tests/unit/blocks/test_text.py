@@ -68,7 +68,7 @@ def test_a_cut_never_splits_what_reads_as_one_character(whole: str) -> None:
 
 @given(st.one_of(st.text(), texts))
 def test_threat_22_a_fallback_holds_no_markup_mention_or_link(text: str) -> None:
-    assert list(fallback_faults("x" + clip_bytes(inert(text), 3_800))) == []
+    assert list(fallback_faults("x" + clip_bytes(inert(text), 3_799))) == []
 
 
 @given(st.text(alphabet="&<>a", max_size=80), st.integers(20, 100))
@@ -124,7 +124,7 @@ def test_threat_17_keys_that_look_alike_are_named() -> None:
 def test_notices_are_few_and_count_the_rest() -> None:
     found = notices({f"k{n}": "pаypal.com" for n in range(50)}, ("Summary", None))
     assert len(found) == 7
-    assert found[-1] == "… and 44 more places like these"
+    assert found[-1] == "… and 44 more like these"
 
 
 # -- payloads ------------------------------------------------------------------------------------
@@ -154,6 +154,11 @@ def test_a_payload_is_written_typed_and_aligned(payload: dict[str, object], rows
 def test_threat_2_a_text_cannot_pass_itself_off_as_another_key() -> None:
     rows = written({"note": 'fine\namount  1"', "amount": 9_999})
     assert rows == ["note    text of 2 lines, 15 characters:", "┃ fine", '┃ amount  1"', "amount  9999"]
+
+
+def test_threat_2_spaces_cannot_push_words_to_where_the_next_key_stands() -> None:
+    (row,) = written({"note": "fine" + " " * 60 + "amount  1"})
+    assert row == 'note  "fine⟦U+0020⟧×60amount  1"'
 
 
 @given(payloads)
