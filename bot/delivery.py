@@ -32,6 +32,7 @@ DELIVER_SEC = 20.0
 MAYBE_TRIED = timedelta(seconds=DELIVER_SEC)
 """A line older than this may have been sent by a process that died since, so it is looked for first."""
 _MOST_REMEMBERED = 5_000
+_POST = "chat.postMessage"
 _OUTAGE_PAUSE_SEC = 1.0
 _LONGEST_OUTAGE_PAUSE_SEC = 10.0
 
@@ -68,7 +69,7 @@ class SlackChannel:
             async with asyncio.timeout(DELIVER_SEC):
                 answer = await self._deliver(message, await self._own())
         except SlackFailure as failure:
-            return self._not_delivered(failure)
+            return self._not_delivered(failure, message)
         except (NoPlace, NoSuchChannel) as nowhere:
             return Undeliverable(error=str(nowhere))
         except Unsettled as unsettled:
@@ -124,14 +125,23 @@ class SlackChannel:
             return Undeliverable(
                 error=f"Slack has nobody for {person_id}: set `slack:` or the right e-mail address in people.yaml."
             )
-        if why == "asked" and user in await self._channels.members(card.channel):
-            return Delivered()  # mentioned on the card, where they see it
+        if why == "asked" and await self._sees(user, card.channel):
+            return Delivered()  # mentioned on the card
         opened = await self._web.call("conversations.open", paced=True, users=user)
         channel = str((opened.get("channel") or {}).get("id") or user)
         if await self._stands(message, own, channel, None):
             return Delivered()
         await self._say(message, channel, direct_message(view, why, await self._link(card)))
         return Delivered()
+
+    async def _sees(self, user: str, channel: str) -> bool:
+        """Whether the person is in the channel; where Slack does not say, they are told once too often."""
+        try:
+            return user in await self._channels.members(channel)
+        except SlackFailure as failure:
+            if failure.trouble in (Trouble.PLACE, Trouble.SETUP, Trouble.PERMANENT):
+                return False
+            raise
 
     async def _standing(self, action_id: str, own: Own) -> tuple[ActionView, Card] | None:
         """The view and the card, brought up to date where it does not stand yet."""
@@ -167,14 +177,14 @@ class SlackChannel:
         return found
 
     async def _say(self, message: Message, channel: str, line: Line, *, thread_ts: str | None = None) -> None:
-        await self._web.turn("chat.postMessage", channel)
+        await self._web.turn(_POST, channel)
         self._tried[message.id] = self._deps.clock.now() + SETTLE
         if len(self._tried) > _MOST_REMEMBERED:
             self._tried.popitem(last=False)
         where = {"channel": channel} | ({"thread_ts": thread_ts} if thread_ts else {})
         try:
             await self._web.call(
-                "chat.postMessage",
+                _POST,
                 text=line.text,
                 blocks=line.blocks,
                 metadata=line_metadata(message.id),
@@ -201,8 +211,11 @@ class SlackChannel:
         link = answer.get("permalink")
         return link if isinstance(link, str) else None
 
-    def _not_delivered(self, failure: SlackFailure) -> Delivery:
+    def _not_delivered(self, failure: SlackFailure, message: Message) -> Delivery:
         trouble = failure.trouble
+        if trouble is Trouble.SETUP and message.kind == "dm" and failure.method not in ("auth.test", _POST):
+            # A scope that only calling people needs must not hold up the card, which comes after it in line.
+            return Undeliverable(error=failure.sentence)
         if trouble is Trouble.RATE_LIMITED:
             return RetryLater(error=str(failure), after_sec=failure.retry_after, counts=False)
         if trouble in (Trouble.OUTAGE, Trouble.SETUP) or failure.code in ("no_answer", "timed_out"):

@@ -19,6 +19,7 @@ from bot.web import SlackWeb, proxy_for, quiet_logger
 log = structlog.get_logger(__name__)
 
 CONNECT_SEC = 10.0
+FIRST_ATTEMPT_SEC = 5.0
 FIRST_PAUSE_SEC = 0.5
 LONGEST_PAUSE_SEC = 30.0
 LONGEST_OUTAGE_PAUSE_SEC = 3.0
@@ -52,8 +53,10 @@ class SocketLink:
         self._task = asyncio.get_running_loop().create_task(self._keep_connected(), name="slack-socket")
 
     async def first_attempt(self) -> None:
-        """Returns once the first attempt succeeded or failed; `problem` says which."""
-        await self._settled.wait()
+        """Returns once the first attempt succeeded or failed, or takes longer than anybody should wait for it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_ATTEMPT_SEC):
+                await self._settled.wait()
 
     async def connected(self) -> None:
         """Returns once a connection stands."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox import METHODS, RateLimits
-from gate.usecases.ports import Card, Delivered, Message, RetryLater
-from tests.integration.bot.stage import APPROVALS, Stage, buttons, stage
+from gate.usecases.ports import Card, Delivered, Delivery, Message, RetryLater, Undeliverable
+from tests.integration.bot.stage import APPROVALS, PEOPLE, POLICY, Stage, buttons, stage
 
 
 def posts(play: Stage) -> int:
@@ -192,6 +192,56 @@ async def test_a_ladder_step_messages_whom_it_names_unless_it_is_decided(play: S
     late = replace(message, id="msg_late")
     assert await play.bot.channel.deliver(late) == Delivered()
     assert len(play.slack.messages(play.slack.dm("U0CHI"))) == 1
+
+
+async def direct(play: Stage, person: str, why: str = "escalated") -> Delivery:
+    """A message of the outbox to this person about a request that stands."""
+    record = await play.propose()
+    await play.posted(record)
+    await play.idle()
+    await play.stop_worker()
+    assert play.bot is not None
+    message = replace(card_message(play, record.id), kind="dm", body={"person": person, "why": why})
+    return await play.bot.channel.deliver(message)
+
+
+async def test_details_open_from_a_direct_message(play: Stage) -> None:
+    await direct(play, "chi")
+    dm = play.slack.dm("U0CHI")
+    (message,) = play.slack.messages(dm)
+    await play.slack.click("U0CHI", dm, message["ts"], "details")
+    await play.modal("U0CHI", "details")
+
+
+async def test_a_person_slack_does_not_know_is_a_dead_letter_that_says_so(play: Stage) -> None:
+    """INV-34: the message names the person and what to correct."""
+    people = PEOPLE.replace("bo@meridian.example", "bo@elsewhere.example")
+    play.source.load(POLICY, people)
+    answer = await direct(play, "bo")
+    assert isinstance(answer, Undeliverable)
+    assert "people.yaml" in answer.error
+
+
+async def test_a_scope_only_messages_need_does_not_hold_up_the_card(play: Stage) -> None:
+    """INV-35: the line of an action goes on."""
+    play.slack.error("conversations.open", "missing_scope")
+    answer = await direct(play, "chi")
+    assert isinstance(answer, Undeliverable)
+    assert "manifest.json" in answer.error
+
+
+async def test_a_revoked_token_holds_everything_and_says_so(play: Stage) -> None:
+    """INV-34: an operator has to act; nothing is given up meanwhile."""
+    await play.stop_worker()
+    record = await play.propose()
+    play.slack.error("chat.postMessage", "token_revoked")
+    assert play.bot is not None
+    answer = await play.bot.channel.deliver(card_message(play, record.id))
+    assert isinstance(answer, RetryLater)
+    assert not answer.counts
+    assert "revoked" in (play.bot.problem or "")
+    assert await play.bot.channel.deliver(card_message(play, record.id)) == Delivered()
+    assert play.bot.problem is None
 
 
 async def test_the_groups_channel_is_used(play: Stage) -> None:
