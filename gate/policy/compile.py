@@ -67,6 +67,7 @@ class _Compiler:
     """Collects problems while it builds, so that one reading reports everything."""
 
     def __init__(self, parsed: list[Parsed], directory: Directory, digest: str) -> None:
+        self.parsed = parsed
         self.directory = directory
         self.digest = digest
         self.problems: list[Problem] = []
@@ -289,15 +290,19 @@ class _Compiler:
         )
 
     def fallback(self, *, covered: bool) -> CompiledRule:
-        """The answer where not even a document has a default; asks `approvers`, or denies in a set without them.
+        """The answer where not even a document has a default; asks as routing says, or `approvers`.
 
-        `covered` says that some document answers always, so that this one is only for troubles.
+        `covered` says that some document answers always, so that this one is for troubles only. Then, and in an
+        empty set, it denies where there is nobody to ask.
         """
+        empty = not self.parsed
         reachable = bool(self.directory.members(APPROVERS))
-        empty = not self.ids and not covered
-        target = self.shared.get("default", APPROVERS)
-        if self.directory.members(target):
-            reachable = True
+        if not reachable and not covered and not empty:
+            message = (
+                f"what no rule covers asks the group '{APPROVERS}', and people.yaml has no such group with active "
+                "members; add it, or a default that denies"
+            )
+            self.problems.append(Problem(file=self.parsed[0].document.name, line=1, message=message))
         decision = Decision.REQUIRE_APPROVAL if reachable else Decision.DENY
         reason = NO_POLICY if empty else NO_RULE
         match = compile_match(Match(), (), _ignored)

@@ -37,6 +37,13 @@ on_call:
 """
 
 
+class _Plain(yaml.SafeDumper):
+    """Writes values out where they stand again; anchors are refused by the reader."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 def people(text: str = PEOPLE) -> Directory:
     return parse_people(text)
 
@@ -48,7 +55,7 @@ def policy(*texts: str | dict[str, Any], directory: Directory | None = None) -> 
             name=f"d{n}.yaml",
             text=text
             if isinstance(text, str)
-            else yaml.safe_dump({"version": "v1", **text}, sort_keys=False),
+            else yaml.dump({"version": "v1", **text}, Dumper=_Plain, sort_keys=False),
         )
         for n, text in enumerate(texts)
     ]
