@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -153,15 +153,19 @@ def deadline_row(action_id: str, deadline: Deadline) -> dict[str, Any]:
 
 def to_record(
     row: Row[Any],
-    later: Iterable[Row[Any]],
-    votes: Iterable[Row[Any]],
-    reassignments: Iterable[Row[Any]],
+    later: Sequence[Row[Any]],
+    votes: Sequence[Row[Any]],
+    reassignments: Sequence[Row[Any]],
 ) -> ActionRecord:
     """The record of a `WHOLE` row, its versions from the second on, its votes and its reassignments, each in order.
 
-    Raises `UnreadableRow` naming the action where something in it cannot be decoded or is missing.
+    What was added after the row was read (at READ COMMITTED each statement sees the newest) is left out: the
+    record is the one of its revision. Raises `UnreadableRow` naming the action where something in it cannot be
+    decoded or is missing.
     """
     where = f"Action {row.id}"
+    later, votes = later[: row.version - 1], votes[: row.votes]
+    reassignments = reassignments[: row.reassignments]
     first = Version(
         number=1,
         payload=codec.OBJECT.loads(row.first_payload, f"{where}, version 1"),

@@ -34,7 +34,14 @@ async def redeem(tx: Transaction, name: str) -> bool:
     return await tx.grants.move("grt_0001", to=GrantState.REDEEMED, at=NOW, by=name)
 
 
-VERBS = {"save": save, "add": add, "redeem": redeem}
+async def hang(tx: Transaction, name: str) -> bool:
+    await add(tx, name)
+    print("inside", flush=True)
+    await asyncio.Event().wait()
+    return False
+
+
+VERBS = {"hang": hang, "save": save, "add": add, "redeem": redeem}
 
 
 async def main(url: str, verb: str, name: str) -> None:

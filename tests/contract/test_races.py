@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
-from gate.domain.request import GrantState
+from gate.domain.request import GrantState, Status
 from gate.store import SqlStore
+from tests.contract.conftest import blocking_engine
 from tests.contract.records import NOW, action, approved, audited, grant
 from tests.harness.processes import Processes
 
@@ -105,6 +107,38 @@ async def test_a_duplicate_waits_for_its_open_twin(
         assert (await tx.actions.by_key("agt_bot", "k")) == (f"act_000{1 if first_commits else 2}", "b")
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_record_read_while_somebody_votes_is_one_of_the_two_states(store: SqlStore) -> None:
+    """A vote committed between two statements of one read belongs to the next revision, not to this record."""
+    await put_one(store)
+    first = replace(approved(action()), status=Status.PENDING, deadline=action().deadline)
+    async with store.writing() as tx:
+        assert await tx.actions.save(first, expected_revision=1)
+    beside = blocking_engine(store)
+    voted = []
+
+    def vote_meanwhile(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM votes" in statement and not voted:
+            voted.append(True)
+            with beside.begin() as connection:
+                connection.execute(text("UPDATE actions SET votes = 2, revision = 3"))
+                connection.execute(
+                    text(
+                        "INSERT INTO votes (action_id, seq, version, person, choice, at) "
+                        "SELECT action_id, 1, version, 'bo', choice, at FROM votes"
+                    )
+                )
+
+    event.listen(store._engines[0].sync_engine, "before_cursor_execute", vote_meanwhile)
+    async with store.writing() as tx:
+        assert await tx.actions.get("act_0001") == first
+        assert not await tx.actions.save(approved(first, "cho"), expected_revision=2)
+        again = await tx.actions.get("act_0001")
+    assert again is not None
+    assert [vote.person for vote in again.votes] == ["ana", "bo"]
+    beside.dispose()
+
+
 async def _until_somebody_waits_for_a_lock(store: SqlStore) -> None:
     """Asks the server itself, again and again, so that the test never guesses how long that takes."""
     query = text(
@@ -179,6 +213,25 @@ async def test_of_three_processes_one_wins(
             redeemed = await tx.grants.get("grt_0001")
             assert redeemed is not None
             assert redeemed.redeemed_by == winner
+
+
+async def test_a_process_killed_inside_a_transaction_leaves_nothing_of_it(
+    store: SqlStore, database_url: str, processes: Processes
+) -> None:
+    """INV-33, INV-53: neither half a transition nor a lock; the next one works at once."""
+    dying = processes.start(
+        sys.executable, "-m", "tests.contract.contender", database_url, "hang", "31", cwd=ROOT
+    )
+    await dying.aexpect("^ready$")
+    dying.send(signal.SIGUSR1)
+    await dying.aexpect("^inside$")
+    async with store.reading() as tx:
+        assert await tx.actions.get("act_0031") is None
+    dying.crash()
+    async with store.writing() as tx:
+        assert await tx.actions.get("act_0031") is None
+        assert await tx.audit.of_action("act_0031") == ()
+        assert await tx.actions.add(action(32), idempotency_key="k", body_sha256="b")
 
 
 async def test_a_killed_process_leaves_what_it_committed_and_nothing_else(
