@@ -6,10 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from gate.contract.fields import Status, TimeIn
+from gate.contract.fields import Name, Status, TimeIn
 
-_Cursor = Annotated[str, StringConstraints(min_length=1, max_length=500)]
-_Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+_Cursor = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[A-Za-z0-9_-]+$")]
 _Limit = Annotated[int, Field(ge=1, le=200)]
 
 
@@ -23,10 +22,10 @@ class ActionsQuery(Query):
     """Which actions to list, newest first."""
 
     status: Status | None = None
-    topic: Annotated[_Word | None, Field(description="A topic, or a glob: `*` is one or more characters")] = (
+    topic: Annotated[Name | None, Field(description="A topic, or a glob: `*` is one or more characters")] = (
         None
     )
-    agent: Annotated[_Word | None, Field(description="An agent's name or id")] = None
+    agent: Annotated[Name | None, Field(description="An agent's name or id")] = None
     since: Annotated[TimeIn | None, Field(description="Created at or after this time")] = None
     cursor: Annotated[_Cursor | None, Field(description="The `cursor` of the page before")] = None
     limit: _Limit = 50
@@ -35,9 +34,9 @@ class ActionsQuery(Query):
 class AuditQuery(Query):
     """Which audit records to list, in the order they were written."""
 
-    action: Annotated[_Word | None, Field(description="An action's id")] = None
-    kind: Annotated[_Word | None, Field(description="A kind, or a prefix and `*`: `approval.*`")] = None
-    actor: Annotated[_Word | None, Field(description="An actor, or a prefix and `*`: `person:*`")] = None
+    action: Annotated[Name | None, Field(description="An action's id")] = None
+    kind: Annotated[Name | None, Field(description="A kind, or a prefix and `*`: `approval.*`")] = None
+    actor: Annotated[Name | None, Field(description="An actor, or a prefix and `*`: `person:*`")] = None
     since: Annotated[TimeIn | None, Field(description="Written at or after this time")] = None
     cursor: Annotated[_Cursor | None, Field(description="The `cursor` of the page before")] = None
     limit: _Limit = 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,6 +19,7 @@ from gate.http.settings import HttpSettings
 from gate.http.waiting import Waits
 from gate.usecases.ports import Deps
 
+_NAME = re.compile(r"[A-Za-z0-9_:.-]{1,200}")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -51,8 +53,11 @@ class Call:
         return self.holder
 
     def path(self, name: str) -> str:
-        """A part of the path."""
-        return self.request.match_info[name]
+        """A part of the path; 404 where it could not be the name of anything."""
+        found = self.request.match_info[name]
+        if _NAME.fullmatch(found) is None:
+            raise ProblemRaised("not_found")
+        return found
 
     async def json(self) -> Json:
         settings = self.shared.settings

@@ -40,9 +40,9 @@ _INTRODUCTION = f"""\
 Agents propose actions; policy decides; where a person must decide, the right people are asked in Slack; only then
 is a signed, single-use grant released to whoever executes the action.
 
-Every key below `/v1` is sent as `Authorization: Bearer <key>`. Errors are `{PROBLEM_TYPE}` (RFC 9457) with a stable
-`code`. Times are RFC 3339 in UTC. Bodies are strict JSON of at most 256 KiB: duplicate keys, NaN, lone surrogates,
-integers outside ±(2^53-1) and more than 64 levels are refused.
+Everything below `/v1` asks for a key: `Authorization: Bearer <key>`. Errors are `{PROBLEM_TYPE}` (RFC 9457)
+with a stable `code`. Times are RFC 3339 in UTC. Bodies are strict JSON of at most 256 KiB: duplicate keys, NaN,
+lone surrogates, integers outside ±(2^53-1) and more than 64 levels are refused.
 """
 _TAGS = {
     "Propose": "For agents: propose an action, and learn what was decided.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import Any
 
 import pytest
@@ -295,6 +296,43 @@ async def test_lists_filter_and_turn_pages_newest_first(door: Door) -> None:
     assert await ids("agent=nobody") == []
     assert await ids("since=2026-11-02T09:00:05Z") == [waiting, made[-1]]
     assert await ids("since=2026-11-02T10:00:05%2B01:00") == [waiting, made[-1]]
+
+
+async def test_a_callback_to_a_host_nobody_allowed_is_refused_on_its_field(door: Door) -> None:
+    """Threat 25: refused before anything is stored."""
+    got = await door.propose("crm.read", callback_url="https://inside.example.com/hook")
+    assert (got.status, got.code) == (422, "callback_refused")
+    assert got.pointers == {"/callback_url": "callback_refused"}
+    assert (await door.get("/v1/actions")).body["items"] == []
+
+
+async def test_names_that_nothing_can_have_are_unknown(each_door: Door) -> None:
+    """Threat 15, on each database: a NUL or a stray byte in an address is no error of the gate's."""
+    door = each_door
+    number = base64.urlsafe_b64encode(b"9" * 30).decode().rstrip("=")
+    for path in ("/v1/actions/%00", "/v1/actions/%ff", "/v1/actions/a%2Fb", f"/v1/actions/{'a' * 3000}"):
+        assert (await door.get(path)).status == 404
+        assert (await door.get(f"{path}/events")).status == 404
+        assert (await door.post(f"{path}/cancel")).status == 404
+    assert (await door.get("/v1/policy/snapshots/%00", key="reader")).status == 404
+    for query in (
+        "topic=%00",
+        "agent=%00",
+        "agent=%ff",
+        "cursor=%00",
+        "since=0001-01-01T00:00:00Z",
+    ):
+        assert (await door.get(f"/v1/actions?{query}", key="reader")).status in (200, 422)
+    for query in (
+        "action=%00",
+        "kind=%00",
+        "actor=%00*",
+        f"cursor={number}",
+        "since=9999-12-31T23:59:59-23:59",
+    ):
+        assert (await door.get(f"/v1/audit/records?{query}", key="reader")).status in (200, 422)
+    got = await door.get("/v1/actions", headers={"Authorization": "Bearer a\u00e9"})
+    assert got.status == 401
 
 
 @pytest.mark.parametrize(

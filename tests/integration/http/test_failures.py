@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from gate.usecases.ports import Deps, Store, StoreUnavailable, Transaction
@@ -117,6 +118,28 @@ async def test_logs_carry_no_payload_no_query_and_no_key(door: Door) -> None:
     assert lines[4]["route"] == "unmatched"
     metrics = (await door.get("/metrics", key=None)).raw.decode()
     assert not any(mark in metrics for mark in (*marks, "agt_", "support-bot"))
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (f"00-{TRACE}-00f067aa0ba902b7-01", TRACE),
+        (f"cc-{TRACE}-00f067aa0ba902b7-01-later", TRACE),
+        (f"00-{'0' * 32}-00f067aa0ba902b7-01", None),
+        (f"00-{TRACE.upper()}-00f067aa0ba902b7-01", None),
+        ("marker", None),
+    ],
+)
+async def test_the_log_names_request_and_trace(door: Door, sent: str, kept: str | None) -> None:
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        got = await door.get("/v1/actions", headers={"traceparent": sent})
+        await door.get("/v1/actions")
+    assert logs[0]["request_id"] == got.headers["X-Request-Id"]
+    assert logs[0].get("trace_id") == kept
+    assert "trace_id" not in logs[1]
 
 
 async def test_error_answers_do_not_repeat_values(door: Door) -> None:
