@@ -9,7 +9,7 @@ from bot import ids
 from bot.blocks import asking, facts, parts, progress
 from bot.blocks.lookalikes import notices
 from bot.blocks.messages import CardMessage
-from bot.blocks.payload import Excerpt, excerpt, written
+from bot.blocks.payload import Excerpt, excerpt
 from bot.blocks.text import clip_bytes, inert, shown, trimmed, units
 from bot.blocks.words import risk_word
 from gate.usecases.views import ActionView, Status
@@ -69,7 +69,7 @@ def text_units(value: Any) -> int:
 
 
 def _excerpt(view: ActionView) -> Excerpt:
-    return excerpt(written(view.payload), max_units=PAYLOAD_UNITS, max_lines=PAYLOAD_LINES)
+    return excerpt(view.payload, max_units=PAYLOAD_UNITS, max_lines=PAYLOAD_LINES)
 
 
 def _blocks(view: ActionView, payload: Excerpt, scale: float) -> Iterator[Json]:

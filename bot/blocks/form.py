@@ -415,6 +415,8 @@ def json_text(value: Json) -> str | None:
     long to be edited in place."""
     for indent in (2, None):
         text = json.dumps(value, ensure_ascii=False, indent=indent)
+        if len(text) > MAX_INPUT_TEXT:
+            continue
         if not unicodedata.is_normalized("NFC", text):
             text = json.dumps(value, indent=indent)
         text = "".join(_visible_in_json(char) for char in text)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from bot.blocks.payload import leaves, quoted
-from bot.blocks.text import is_hidden, pieces, shown, units
+from bot.blocks.text import pieces, shown, units
 
 _WORD = re.compile(r"[^\W_]+(?:[.\-@_][^\W_]+)*")
+_ORDINARY = re.compile(r"[ -~\n\r\t]*")
+_ORDINARY_BREAKS = re.compile(r"[\n\r\t\u27e6]")
 _PUNYCODE = re.compile(r"(?:[\w-]+\.)*xn--[\w-]+(?:\.[\w-]+)*", re.IGNORECASE)
 _LATIN_TWINS = frozenset(
     "аеорсухіјѕԁһӏԛԝьвкмнтАВЕКМНОРСТУХІЈЅԌԚԜЅ"  # Cyrillic
@@ -23,6 +26,7 @@ _DRAWN_LATIN = ("MATHEMATICAL", "FULLWIDTH LATIN", "CIRCLED LATIN", "DOUBLE-STRU
 MAX_NOTICES = 6
 
 
+@lru_cache(maxsize=1 << 16)
 def script(char: str) -> str | None:
     """The script of a letter among those that look alike; `STYLED` for letters drawn as symbols; None for others."""
     if char.isascii():
@@ -55,20 +59,24 @@ def in_text(text: str) -> Iterator[str]:
     if "xn--" in text.casefold():
         for found in _PUNYCODE.finditer(text):
             yield f"“{shown(found.group(), 60)}” is a name in disguise (punycode){_decoded(found.group())}"
-    if text.isascii() and text.isprintable():
+    if _ORDINARY.fullmatch(text):
         return
     for word in dict.fromkeys(found.group() for found in _WORD.finditer(text) if not found.group().isascii()):
         odd = _odd_letter(word)
         if odd is not None:
             yield f"“{shown(word, 60)}” {odd[0]} ({odd[1]} is U+{ord(odd[1]):04X})"
-    hidden = sum(1 for char in text if is_hidden(char) and char not in "\n\r\t")
-    named = sum(1 for piece in pieces(text, newlines=True) if len(piece) > 1)
-    if hidden and named:
+    hidden = sum(1 for piece in pieces(_ORDINARY_BREAKS.sub(" ", text)) if len(piece) > 1)
+    if hidden:
         yield f"holds {hidden:,} character{'s' if hidden > 1 else ''} that cannot be seen"
-    if any(unicodedata.bidirectional(char) in ("R", "AL") for char in text):
+    if any(_runs_leftwards(char) for char in text):
         yield "holds text that runs from right to left"
     if not unicodedata.is_normalized("NFC", text):
         yield "is not in the usual Unicode form (NFC); another text can look the same"
+
+
+@lru_cache(maxsize=1 << 16)
+def _runs_leftwards(char: str) -> bool:
+    return unicodedata.bidirectional(char) in ("R", "AL")
 
 
 def _decoded(host: str) -> str:

@@ -119,14 +119,33 @@ def brief(value: Json, limit: int) -> str:
     return f"{begun} {more(len(compact) - len(begun))}"
 
 
-def written(payload: Mapping[str, Json]) -> list[str]:
+def rows(payload: Mapping[str, Json]) -> Iterator[str]:
     """The whole payload as lines of text. Every value is in it exactly; a text of several lines stands below its key,
     each line behind a bar, so that no value can pass itself off as another key."""
-    found = list(leaves(payload))
-    if len(found) == 1 and found[0].path == "":
-        return ["{}   (an empty object)"]
-    column = max((units(leaf.path) for leaf in found if units(leaf.path) <= KEY_COLUMN), default=0)
-    return [text for leaf in found for text in _leaf_lines(leaf, column)]
+    if not payload:
+        yield "{}   (an empty object)"
+        return
+    column = max((units(leaf.path) for leaf in leaves(payload) if units(leaf.path) <= KEY_COLUMN), default=0)
+    for leaf in leaves(payload):
+        yield from _leaf_lines(leaf, column)
+
+
+def written(payload: Mapping[str, Json]) -> list[str]:
+    """All of `rows`."""
+    return list(rows(payload))
+
+
+def line_count(payload: Mapping[str, Json]) -> int:
+    """How many lines `rows` has, without writing them."""
+    if not payload:
+        return 1
+    return sum(_line_count(leaf) for leaf in leaves(payload))
+
+
+def _line_count(leaf: Leaf) -> int:
+    if isinstance(leaf.value, str) and "\n" in leaf.value:
+        return leaf.value.count("\n") + 2
+    return 2 if units(leaf.path) > KEY_COLUMN else 1
 
 
 def _leaf_lines(leaf: Leaf, column: int) -> Iterator[str]:
@@ -165,29 +184,30 @@ class Excerpt:
     rest_lines: int = 0
 
 
-def excerpt(rows: Sequence[str], *, max_units: int, max_lines: int) -> Excerpt:
+def excerpt(payload: Mapping[str, Json], *, max_units: int, max_lines: int) -> Excerpt:
     """The head of a written payload; a line that is too long by itself is cut and says so."""
     kept: list[str] = []
     size = 0
-    for at, row in enumerate(rows):
+    for row in rows(payload):
         room = max_units - size
-        if at >= max_lines or room < min(units(row), 80) + 1:
-            return Excerpt(text="\n".join(kept), whole=False, rest_lines=len(rows) - at)
-        if units(row) + 1 > room:
+        long = units(row)
+        if len(kept) >= max_lines or room < min(long, 80) + 1:
+            return Excerpt(text="\n".join(kept), whole=False, rest_lines=line_count(payload) - len(kept))
+        if long + 1 > room:
             begun = cut(row, room - 40)
             kept.append(f"{begun} {more(len(row) - len(begun))}")
-            return Excerpt(text="\n".join(kept), whole=False, rest_lines=len(rows) - at - 1)
+            return Excerpt(text="\n".join(kept), whole=False, rest_lines=line_count(payload) - len(kept))
         kept.append(row)
-        size += units(row) + 1
+        size += long + 1
     return Excerpt(text="\n".join(kept), whole=True)
 
 
-def chunks(rows: Sequence[str], *, max_units: int) -> Iterator[str]:
+def chunks(lines: Sequence[str], *, max_units: int) -> Iterator[str]:
     """The whole of a written payload in pieces of at most `max_units`; a longer line goes on in the next piece, marked
     by `↪`. Joining the pieces gives every character."""
     kept: list[str] = []
     size = 0
-    for row in rows:
+    for row in lines:
         mark = ""
         while True:
             room = max_units - size

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u180f\u2800\u3164\uffa0")
 """Characters that Unicode calls letters, marks or symbols and that show nothing."""
@@ -29,6 +30,7 @@ def marker(char: str) -> str:
     return f"{_OPEN}U+{ord(char):04X}\u27e7"
 
 
+@lru_cache(maxsize=1 << 16)
 def is_hidden(char: str) -> bool:
     """Whether a reader could not see this character, or could not tell it from another: controls, bidi and
     zero-width characters, tags, variation selectors, private use, unassigned, blanks, spaces but the common one."""
@@ -40,6 +42,12 @@ def is_hidden(char: str) -> bool:
     if category == "Zs":
         return char != " "
     return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
+
+
+@lru_cache(maxsize=1 << 16)
+def is_mark(char: str) -> bool:
+    """Whether it is drawn on the character before it."""
+    return bool(unicodedata.combining(char)) or unicodedata.category(char) in ("Mn", "Me")
 
 
 def _joins_emoji(text: str, at: int) -> bool:
@@ -68,8 +76,7 @@ def pieces(text: str, *, newlines: bool = False) -> list[str]:
     found: list[str] = []
     marks = 0
     for at, char in enumerate(text):
-        combining = bool(unicodedata.combining(char)) or unicodedata.category(char) in ("Mn", "Me")
-        marks = marks + 1 if combining else 0
+        marks = marks + 1 if is_mark(char) else 0
         if char == "\n" and newlines:
             found.append(char)
         elif char == _OPEN or marks > _MAX_MARKS or (is_hidden(char) and not _joins_emoji(text, at)):
@@ -82,7 +89,7 @@ def pieces(text: str, *, newlines: bool = False) -> list[str]:
 def _may_cut(text: str, at: int) -> bool:
     """Whether a reader sees two characters meet at `at`, not the middle of one."""
     before, after = text[at - 1], text[at]
-    if unicodedata.combining(after) or unicodedata.category(after) in ("Mn", "Me", "Mc"):
+    if is_mark(after) or unicodedata.category(after) == "Mc":
         return False
     if after in (_ZWJ, _EMOJI_STYLE) or before == _ZWJ or _is_skin_tone(after):
         return False
@@ -109,12 +116,15 @@ def more(rest: int) -> str:
 
 def head(text: str, limit: int, *, newlines: bool = False) -> Shown:
     """As much of `text` as fits into `limit` UTF-16 units, made visible, without a word about the rest."""
-    parts = pieces(text, newlines=newlines)
+    begun = text[
+        : limit + 2
+    ]  # a character takes one unit at least, and an emoji's joiner looks at the next one
+    parts = pieces(begun, newlines=newlines)
     size = at = 0
     while at < len(parts) and size + units(parts[at]) <= limit:
         size += units(parts[at])
         at += 1
-    if at == len(parts):
+    if at == len(text):
         return Shown(text="".join(parts))
     back = at
     while back and not _may_cut(text, back):

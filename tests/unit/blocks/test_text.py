@@ -173,9 +173,10 @@ def test_threat_3_the_pieces_of_a_payload_hold_every_character(payload: dict[str
 @given(payloads)
 def test_an_excerpt_is_whole_or_says_that_it_is_not(payload: dict[str, object]) -> None:
     rows = written(payload)
-    found = excerpt(rows, max_units=200, max_lines=5)
+    found = excerpt(payload, max_units=200, max_lines=5)
     assert found.whole is (found.text == "\n".join(rows))
     assert units(found.text) <= 240
+    assert found.text.count("\n") + 1 + found.rest_lines == len(rows) or not found.text
     assert found.text.count("\n") < 5
 
 
