@@ -117,17 +117,18 @@ class Limits:
 def read(constraints: Mapping[str, Any]) -> Limits:
     """The checkable part of constraints as they stand in a verdict. Raises `SchemaProblem`, `ValueError`."""
     rate = cast("dict[str, Any] | None", constraints.get("rate"))
+    key: Any = (rate.get("key") if rate is not None else None) or ["agent"]
     schema = constraints.get("payload_schema")
     allowlist = constraints.get("network_allowlist")
     per: Any = rate["per"] if rate is not None else None
     return Limits(
         max_amount_usd=constraints.get("max_amount_usd"),
-        network_allowlist=tuple(allowlist) if allowlist is not None else None,
+        network_allowlist=_listed(allowlist) if allowlist is not None else None,
         payload_schema=Schema(schema) if schema is not None else None,
         rate=(
             Velocity(
                 per_sec=per if isinstance(per, int) else parse_duration(per),
-                key=tuple(sorted(set(cast("list[str]", rate.get("key") or ["agent"])))),
+                key=(key,) if isinstance(key, str) else tuple(sorted(set(cast("list[str]", key)))),
                 sum_of=rate.get("sum"),
             ),
             float(rate["max"]),
@@ -135,6 +136,10 @@ def read(constraints: Mapping[str, Any]) -> Limits:
         if rate is not None
         else None,
     )
+
+
+def _listed(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(cast("list[str]", value))
 
 
 def check(
