@@ -147,7 +147,8 @@ async def test_an_error_of_ours_is_told_with_its_id_and_logged_without_the_paylo
     channel, ts = await play.posted(record)
     broken = replace(play.deps, rules=_Broken(play.deps.rules))
     assert play.bot is not None
-    play.bot._desk = replace(play.bot._desk, deps=broken)
+    reception = play.bot._reception
+    reception.desk = replace(reception.desk, deps=broken)
     await play.slack.click("U0ANA", channel, ts, "approve")
     told = await play.told("U0ANA", "Something went wrong")
     log = capsys.readouterr().out
