@@ -187,8 +187,8 @@ def _refuse_depth(value: Json) -> None:
 def _plain(value: Json) -> bool:
     """Whether the standard encoder with sorted keys gives the RFC 8785 form of `value`.
 
-    It does where there are no floats (their shortest form differs), every integer is safe, and every key is
-    ASCII (sorted by code point then equals sorted by UTF-16 unit).
+    It does where every integer is safe, every key is ASCII (sorted by code point then equals sorted by UTF-16
+    unit), and every double is one that Python and ECMAScript both write with a fraction and no exponent.
     """
     waiting = [value]
     while waiting:
@@ -203,6 +203,9 @@ def _plain(value: Json) -> bool:
             waiting.extend(item)
         elif kind is int:
             if not -SAFE_INTEGER <= item <= SAFE_INTEGER:
+                return False
+        elif kind is float:
+            if item.is_integer() or not 1e-4 <= abs(item) < 1e16:
                 return False
         elif kind is not str and kind is not bool and item is not None:
             return False

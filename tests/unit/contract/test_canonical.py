@@ -46,7 +46,7 @@ def test_the_digest_is_that_of_rfc_8785_over_what_was_sent(payload: dict[str, An
     assert payload_sha256(parsed) == hashlib.sha256(rfc8785.dumps(json.loads(sent))).hexdigest()
 
 
-@given(VALUES)
+@given(VALUES | st.floats(1e-7, 1e17) | st.floats(-1e17, -1e-7))
 def test_the_quick_way_gives_the_same_bytes(value: Any) -> None:
     assert canonical(value) == rfc8785.dumps(value)
 
@@ -80,6 +80,11 @@ def test_any_bytes_are_parsed_or_refused(document: bytes) -> None:
         (1.0, b"1"),
         (-0.0, b"0"),
         (1e-6, b"0.000001"),
+        (0.0001, b"0.0001"),
+        (0.84, b"0.84"),
+        (-1234567890123456.5, b"-1234567890123456.5"),
+        (9007199254740993.0, b"9007199254740992"),
+        (1e16, b"10000000000000000"),
         (1e-7, b"1e-7"),
         (1.2e20, b"120000000000000000000"),
         (1e21, b"1e+21"),
