@@ -25,7 +25,7 @@ from gate.store.rows import (
     version_row,
     vote_row,
 )
-from gate.store.tables import actions, deadlines, idempotency, reassignments, versions, votes
+from gate.store.tables import PENDING, actions, deadlines, idempotency, reassignments, versions, votes
 from gate.usecases.ports import ActionFilter, LikeIt, Page
 
 
@@ -94,7 +94,9 @@ class SqlActions:
     async def page(self, which: ActionFilter, *, cursor: str | None, limit: int) -> Page[ActionRecord]:
         """Raises ValueError for a cursor that is none."""
         statement = WHOLE.order_by(actions.c.created_at.desc(), actions.c.id.desc()).limit(limit + 1)
-        if which.status is not None:
+        if which.status is Status.PENDING:
+            statement = statement.where(PENDING)
+        elif which.status is not None:
             statement = statement.where(actions.c.status == which.status.value)
         if which.agent_id is not None:
             statement = statement.where(actions.c.agent_id == which.agent_id)
@@ -111,8 +113,7 @@ class SqlActions:
         return Page(items=items, cursor=None if last is None else after_action(last.created_at, last.id))
 
     async def pending(self, *, limit: int) -> tuple[ActionRecord, ...]:
-        statement = WHOLE.where(actions.c.status == Status.PENDING.value)
-        return await self._whole(statement.order_by(actions.c.sla_at, actions.c.id).limit(limit))
+        return await self._whole(WHOLE.where(PENDING).order_by(actions.c.sla_at, actions.c.id).limit(limit))
 
     async def pending_count(self, agent_id: str) -> int:
         return await history.pending_count(self._bound, agent_id)

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, exists, func, select
 from gate.domain.action import Velocity
 from gate.domain.request import Status
 from gate.store.bound import Bound
-from gate.store.tables import actions
+from gate.store.tables import PENDING, actions
 from gate.usecases.ports import LikeIt
 
 _REFUSED = (Status.DENIED.value, Status.THROTTLED.value)
@@ -31,10 +31,8 @@ _SUMS: Mapping[str, ColumnElement[Any]] = {
 
 
 async def pending_count(bound: Bound, agent_id: str) -> int:
-    open_ones = actions.c.status == Status.PENDING.value
-    return await bound.scalar(
-        select(func.count()).select_from(actions).where(actions.c.agent_id == agent_id, open_ones)
-    )
+    open_ones = select(func.count()).select_from(actions).where(actions.c.agent_id == agent_id, PENDING)
+    return await bound.scalar(open_ones)
 
 
 async def seen_before(bound: Bound, agent_id: str, topic: str) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Self, TypeVar
 
 import sqlalchemy.exc
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gate.store import migrate, postgres, sqlite, tables
@@ -60,9 +60,18 @@ class SqlStore:
             await _to_the_end(asyncio.to_thread(self._claim))
         if self.address.path is not None:
             self._engines = [sqlite.writer_engine(self.address), sqlite.reader_engine(self.address)]
+            if self._lock is not None:
+                await self._take_over()
         else:
             engine = postgres.pool_engine(self.address)
             self._engines = [engine, postgres.reading(engine)]
+
+    async def _take_over(self) -> None:
+        """What was leased when the last process ended is free: this one holds the file, so the other is gone, and
+        nobody has to wait for its leases to run out."""
+        leased = tables.outbox.c.leased_until
+        async with self._bound(writable=True) as bound:
+            await bound.moved(update(tables.outbox).where(leased.is_not(None)).values(leased_until=None))
 
     def _claim(self) -> None:
         if self.address.path is not None:

@@ -82,7 +82,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_actions_open",
         "actions",
-        ["agent_id"],
+        ["agent_id", "status"],
         sqlite_where=sa.text("status = 'pending'"),
         postgresql_where=sa.text("status = 'pending'"),
     )
@@ -155,7 +155,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_outbox_due",
         "outbox",
-        ["channel", "due_at"],
+        ["channel", "due_at", "id"],
         sqlite_where=sa.text("dead IS 0"),
         postgresql_where=sa.text("dead IS false"),
     )
