@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from bot import ids, told
 from bot.blocks.card import needs_full_view
 from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
@@ -50,14 +52,15 @@ async def _on_card(desk: Desk, click: Click) -> Refused | None:
 
 async def _approve(desk: Desk, click: Click, record: ActionRecord, version: int) -> Refused | None:
     """One click approves; where the card could not show the whole payload, it opens all of it first (threat 3)."""
-    person = await desk.person(click.sender, risk=record.verdict.effective.risk)
+    person, view = await asyncio.gather(  # Slack is asked while the view is read
+        desk.person(click.sender, risk=record.verdict.effective.risk), card_view(desk.deps, record.id)
+    )
     if isinstance(person, Refused):
         return person
-    if not record.status.terminal and version == record.version.number:
-        view = await card_view(desk.deps, record.id)
-        if view is not None and needs_full_view(view):
-            hindrance = desk.hindrance(record, person, "approve", version)
-            return hindrance or await opening.confirm(desk, click, view)
+    current = not record.status.terminal and version == record.version.number
+    if current and view is not None and needs_full_view(view):
+        hindrance = desk.hindrance(record, person, "approve", version)
+        return hindrance or await opening.confirm(desk, click, view)
     command = CastVote(action_id=record.id, version=version, person=person.id, choice=Choice.APPROVE)
     result = await decide(desk.deps, command)
     if isinstance(result, Refused):
