@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from datetime import datetime
 
 from gate.store.columns import from_micros, to_micros
+
+
+_ACTION_ID = re.compile(r"[A-Za-z0-9_]{1,80}")
 
 
 def after_action(created_at: datetime, action_id: str) -> str:
@@ -17,7 +21,7 @@ def after_action(created_at: datetime, action_id: str) -> str:
 def read_after_action(cursor: str) -> tuple[datetime, str]:
     """What `after_action` packed; ValueError for anything else."""
     micros, _, action_id = _unpack(cursor).partition(":")
-    if not action_id:
+    if not _ACTION_ID.fullmatch(action_id):
         raise ValueError("this is no cursor of this gate")
     return _instant(micros), action_id
 
