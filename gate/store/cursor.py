@@ -9,7 +9,6 @@ from datetime import datetime
 
 from gate.store.columns import from_micros, to_micros
 
-
 _ACTION_ID = re.compile(r"[A-Za-z0-9_]{1,80}")
 
 
