@@ -61,7 +61,11 @@ class SqlStore:
         if self.address.path is not None:
             self._engines = [sqlite.writer_engine(self.address), sqlite.reader_engine(self.address)]
             if self._lock is not None:
-                await self._take_over()
+                try:
+                    await self._take_over()
+                except BaseException:
+                    await self.close()
+                    raise
         else:
             engine = postgres.pool_engine(self.address)
             self._engines = [engine, postgres.reading(engine)]

@@ -12,7 +12,7 @@ import pytest
 
 from gate.store import DatabaseRefused, migrate, open_store
 from gate.store.address import parse_address
-from tests.contract.records import SetClock, action
+from tests.contract.records import SetClock, action, message
 from tests.harness.processes import Processes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -175,3 +175,16 @@ def test_other_addresses_are_refused_with_the_right_form(url: str, why: str) -> 
     with pytest.raises(DatabaseRefused, match=why) as told:
         open_store(url, clock=SetClock())
     assert "geheim" not in str(told.value)
+
+
+async def test_a_new_process_does_not_wait_for_the_leases_of_the_one_before(tmp_path: Path) -> None:
+    """INV-53: whoever holds the file is alone, so what was on its way when the last one died is free at once."""
+    url, clock = f"sqlite:///{tmp_path / 'gate.db'}", SetClock()
+    async with open_store(url, clock=clock) as store:
+        async with store.writing() as tx:
+            await tx.outbox.add(message(1))
+            assert await tx.outbox.claim("slack", clock.now(), lease_sec=30, limit=9)
+        async with open_store(url, clock=clock, exclusive=False) as beside, beside.writing() as tx:
+            assert not await tx.outbox.claim("slack", clock.now(), lease_sec=30, limit=9)
+    async with open_store(url, clock=clock) as store, store.writing() as tx:
+        assert await tx.outbox.claim("slack", clock.now(), lease_sec=30, limit=9)
