@@ -25,6 +25,8 @@ Values = Mapping[str, Mapping[str, Any]]
 MAX_FIELDS = 40
 """Inputs for single values; what comes after them is offered as JSON text, a whole member at a time."""
 MAX_INPUTS = 60
+MAX_BYTES = 150_000
+"""About what all inputs together may take of a view's 250 KB."""
 MAX_INPUT_TEXT = 3_000
 """Characters Slack takes in one input."""
 MAX_BLOCK_ID = 255
@@ -87,7 +89,8 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Form:
-    """The inputs of a payload's edit form in order, and the pointers of editable places that it cannot offer."""
+    """The inputs of a payload's edit form in order, and the pointers of editable places that it offers not
+    at all or not whole."""
 
     fields: tuple[Field, ...]
     left_out: tuple[str, ...]
@@ -115,21 +118,55 @@ class _Place:
 
 
 def _place(place: _Place, fields: list[Field], left_out: list[str]) -> None:
-    """Give a place its inputs: its single values where there is room for all of them, else one JSON text."""
+    """Give a place its inputs: one for each of its single values where there is room for all of them, else one JSON
+    text, else what its members get one by one; what gets nothing, or not all of what it holds, is left out."""
     found = list(_leaves(place, 0, MAX_FIELDS + 1))
-    single = [_field(p) for p in found] if len(fields) + len(found) <= MAX_FIELDS else [None]
-    usable = [f for f in single if f is not None]
-    if len(usable) == len(single):
-        fields.extend(usable)
-        return
+    if len(fields) + len(found) <= MAX_FIELDS:
+        single = [field for leaf in found if (field := _field(leaf)) is not None]
+        if len(single) == len(found) and _size([*fields, *single]) <= MAX_BYTES:
+            fields.extend(single)
+            return
     whole = _field(place, as_json=True) if len(fields) < MAX_INPUTS else None
-    if whole is not None:
+    if whole is not None and _size([*fields, whole]) <= MAX_BYTES:
         fields.append(whole)
-    elif len(fields) + len(found) <= MAX_FIELDS:
-        fields.extend(usable)
-        left_out.extend(p.pointer for p, f in zip(found, single, strict=True) if f is None)
-    else:
+        return
+    inside = False
+    for child in _children(place):
+        inside = True
+        if len(fields) >= MAX_INPUTS:
+            left_out.append(place.pointer)
+            return
+        _place(child, fields, left_out)
+    if not inside:
         left_out.append(place.pointer)
+
+
+def _size(fields: Sequence[Field]) -> int:
+    """About how many bytes the inputs take, with every other character escaped."""
+    return sum(
+        800
+        + len(json.dumps([f.initial, f.pointer, f.schema.get("description")]))
+        + 2 * len(json.dumps(f.choices))
+        + 60 * len(f.choices)
+        for f in fields
+    )
+
+
+def _children(place: _Place) -> Iterator[_Place]:
+    """The members of an object, the items of a list; nothing for a single value."""
+    if is_filled(place.value):
+        yield from _members(place)
+        return
+    value: object = place.value
+    if isinstance(value, list):
+        for at, item in enumerate(cast("list[Json]", value)):
+            yield _Place(
+                pointer=f"{place.pointer}/{at}",
+                value=item,
+                schema=_resolved(place.schema.get("items", {}), place.root),
+                required=True,
+                root=place.root,
+            )
 
 
 def _roots(view: ActionView) -> list[tuple[str, ...]]:

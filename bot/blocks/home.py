@@ -8,7 +8,7 @@ from typing import Any
 from bot import ids
 from bot.blocks import parts
 from bot.blocks.text import shown
-from bot.blocks.words import STATE_WORDS, count, risk_word, span
+from bot.blocks.words import STATE_WORDS, count, risk_word
 from gate.usecases.views import DecidedLine, QueueLine, QueueView
 
 Json = dict[str, Any]
@@ -84,11 +84,9 @@ def line_blocks(line: QueueLine, queue: QueueView, links: Mapping[str, str]) -> 
 def _time(line: QueueLine, queue: QueueView) -> list[Json]:
     if line.sla_at is None:
         return [parts.words("no deadline")]
-    seconds = (line.sla_at - queue.now).total_seconds()
     if overdue(line, queue):
-        late = parts.words(f"⏰ overdue by {span(-seconds)}" if seconds < 0 else "⏰ overdue", bold=True)
-        return [late, parts.words(", since "), parts.when(line.sla_at)]
-    return [parts.words(f"⏳ {span(seconds)} left, until "), parts.when(line.sla_at)]
+        return [parts.words("⏰ overdue since ", bold=True), parts.when(line.sla_at, parts.COUNTDOWN)]
+    return [parts.words("⏳ decide by "), parts.when(line.sla_at, parts.COUNTDOWN)]
 
 
 def decided_lines(decided: Sequence[DecidedLine]) -> list[list[Json]]:

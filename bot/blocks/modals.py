@@ -20,6 +20,8 @@ Json = dict[str, Any]
 
 MAX_OPTIONS = 100
 MAX_OPTION_GROUPS = 20
+MAX_PEOPLE = 800
+"""People offered at most, so that the view stays within its bytes; the form says where there are more."""
 PRESET_CATEGORY = "other"
 
 
@@ -94,7 +96,7 @@ def edit_modal(view: ActionView, state: ids.ModalState, draft: Values | None = N
     if shape.left_out:
         named = ", ".join(trimmed(pointer_path(pointer), 60) for pointer in shape.left_out[:12])
         rest = f" and {len(shape.left_out) - 12:,} more" if len(shape.left_out) > 12 else ""
-        told = f"Too long to be edited here, kept as they are: {named}{rest}."
+        told = f"Too long to be edited here, whole or in part, and kept as they are: {named}{rest}."
         blocks.append(parts.lines([[parts.words(told)]]))
     if view.editable_paths is not None:
         blocks.append(parts.note("Policy lets reviewers change these places only."))
@@ -171,6 +173,8 @@ def reassign_modal(
             },
         }
     )
+    if len(people) > MAX_PEOPLE:
+        blocks.append(parts.note(f"The first {MAX_PEOPLE:,} of {len(people):,} people are offered."))
     reason = comment_input("Why?", optional=False, block_id=ids.REASON)
     return _modal(
         ids.MODAL_REASSIGN, "Ask others", [*blocks, reason], state, submit="Ask them", close="Cancel"
@@ -179,7 +183,7 @@ def reassign_modal(
 
 def _option_groups(people: Sequence[PersonRef], groups: Mapping[str, Sequence[PersonRef]]) -> list[Json]:
     """Each person once, under the first group that names them, at most 100 a heading."""
-    allowed = {person.id: person for person in people if 1 <= units(person.id) <= 150}
+    allowed = {person.id: person for person in people[:MAX_PEOPLE] if 1 <= units(person.id) <= 150}
     placed: set[str] = set()
     headed: list[tuple[str, list[PersonRef]]] = []
     for heading, members in (*groups.items(), ("People", list(people))):

@@ -10,7 +10,7 @@ from bot.blocks.asking import needed
 from bot.blocks.payload import brief, pointer_path
 from bot.blocks.text import shown, trimmed
 from bot.blocks.words import RESULT_WORDS, STATE_WORDS, between, listed
-from gate.usecases.views import ActionView, ChangeView, Choice, PersonRef, Status
+from gate.usecases.views import ActionView, ChangeView, Choice, DecisionView, PersonRef, Status
 
 Json = dict[str, Any]
 
@@ -77,8 +77,8 @@ def ended(view: ActionView) -> str:
         return f"{word} by {listed(names)}{after}"
     if decision.by is not None:
         return f"{word} by {parts.name(decision.by)}{after}"
-    said = shown(decision.words, 300)
-    return f"{said if said.casefold().startswith(word.casefold()) else f'{word}: {said}'}{after}"
+    said = shown(decision.words, 300).removeprefix(f"{word}: ")
+    return f"{said}{after}" if said.startswith(word) else f"{word}{after} ({said[:1].lower()}{said[1:]})"
 
 
 def state(view: ActionView) -> list[list[Json]]:
@@ -90,11 +90,23 @@ def state(view: ActionView) -> list[list[Json]]:
         more = f" and {len(view.changes) - 2:,} more" if len(view.changes) > 2 else ""
         first.append(parts.words(f", {'; '.join(shortened)}{more}"))
     first += _execution(view)
+    if decision is not None and decision.taken_back:
+        first.append(parts.words(" · ✗ taken back by an operator", bold=True))
     found = [first]
-    if decision is not None and (decision.category or decision.comment):
-        told = [shown(text, 500, newlines=True) for text in (decision.category, decision.comment) if text]
+    told = _reasons(decision) if decision is not None else []
+    if told:
         found.append([parts.words("Reason: "), parts.words(" · ".join(told))])
     return found
+
+
+def _reasons(decision: DecisionView) -> list[str]:
+    """Category and comment, less a timer's note that the line above says already."""
+    said = decision.words.casefold() if decision.by is None else ""
+    return [
+        shown(text, 500, newlines=True)
+        for text in (decision.category, decision.comment)
+        if text and text.casefold() not in said
+    ]
 
 
 def _execution(view: ActionView) -> list[Json]:

@@ -214,6 +214,12 @@ LARGE: dict[str, ActionView] = {
         REFUND, {"o": {f"k{n}": str(n) for n in range(3_000)}, "last": "tail"}
     ),
     "30,000 numbers": with_payload(REFUND, {"list": list(range(30_000)), "last": "tail"}),
+    "40 texts of 2,900 letters": with_payload(
+        REFUND, {f"t{n}": "ж" * 2_900 for n in range(40)} | {"last": "tail"}
+    ),
+    "lists of long texts": with_payload(
+        REFUND, {f"t{n}": ["\u202e" * 400, "\u202e" * 90] for n in range(70)} | {"last": "tail"}
+    ),
     "64 levels": with_payload(REFUND, {**_deep(63), "last": "tail"}),
     "long keys": with_payload(REFUND, {"k" * 300 + str(n): n for n in range(200)} | {"last": "tail"}),
     "a summary of ampersands": with_payload(replace(REFUND, summary="&" * 300), {"last": "tail"}),

@@ -16,7 +16,7 @@ from bot.blocks.fields import Edited, FieldErrors, problem_messages, read_fields
 from bot.blocks.form import Widget, form, json_text, survives
 from bot.blocks.modals import edit_modal
 from gate.usecases.views import ActionView
-from tests.fakes.views import EMAIL, REFUND, with_payload
+from tests.fakes.views import EMAIL, LONG, REFUND, with_payload
 from tests.unit.blocks.hostile import LARGE, payloads
 from tests.unit.blocks.limits import view_faults
 from tests.unit.blocks.surfaces import state_of
@@ -160,6 +160,24 @@ def test_the_form_picks_typed_widgets_from_the_schema() -> None:
     hints = {b["block_id"]: b.get("hint", {}).get("text") for b in modal["blocks"] if b["type"] == "input"}
     assert hints["field:/amount"] == "at least 1 and at most 5000"
     assert hints["field:/memo"] == "not in the payload now; empty leaves it out"
+
+
+def test_a_list_too_long_for_one_input_is_edited_item_by_item() -> None:
+    shape = form(LONG)
+    assert [field.pointer for field in shape.fields][:3] == [
+        "/contacts/0/name",
+        "/contacts/0/mail",
+        "/contacts/1/name",
+    ]
+    assert len(shape.fields) <= 60
+    assert shape.left_out == ("/contacts",)
+    values = untouched(edit_modal(LONG, state_of(LONG)))
+    values["field:/contacts/1/name"]["value"]["value"] = "Somebody"
+    found = read_fields(LONG, values)
+    assert isinstance(found, Edited)
+    assert found.changed == ("/contacts/1/name",)
+    assert found.payload["contacts"][1] == {"name": "Somebody", "mail": "p1@example.com"}
+    assert found.payload["contacts"][2:] == LONG.payload["contacts"][2:]
 
 
 def test_policys_paths_are_the_only_places_in_the_form() -> None:
@@ -331,3 +349,16 @@ def test_the_gates_problems_stand_on_the_nearest_input() -> None:
     assert found["field:/headers/reply-to"] == "too many"
     assert found["then"] == "/nowhere: unknown"
     assert found["field:/to"] == "not allowed all of it"
+
+
+def test_a_form_of_many_long_lists_of_choices_stays_within_a_view() -> None:
+    offered = [f"{'ж' * 100}{n}" for n in range(100)]
+    payload = {f"k{n}": offered[0] for n in range(40)}
+    schema = {"properties": {key: {"enum": offered, "description": "ж" * 300} for key in payload}}
+    view = replace(with_payload(REFUND, payload), payload_schema=schema)
+    modal = edit_modal(view, state_of(view))
+    assert view_faults(modal) == []
+    assert any(field.widget is Widget.CHOICE for field in form(view).fields)
+    found = read_fields(view, untouched(modal))
+    assert isinstance(found, Edited)
+    assert found.changed == ()

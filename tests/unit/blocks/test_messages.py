@@ -119,12 +119,14 @@ def test_home_says_risk_in_words_and_time_left() -> None:
     text = str(shown)
     for part in (
         "🛑 CRITICAL",
-        "overdue by 40 min",
-        "28 min left, until ",
+        "⏰ overdue since ",
+        "⏳ decide by ",
         "7 requests, 1 overdue",
         "Decided lately",
     ):
         assert part in text
+    counted = [o["format"] for o in objects(shown) if o.get("type") == "date"]
+    assert sum("{ago}" in form for form in counted) == 4  # Slack counts down, however long the tab stays open
     values = [o["value"] for o in objects(shown) if o.get("action_id") == ids.OPEN_QUEUE_ITEM]
     assert len(values) == 5
     assert all(ids.parse_card_value(value) for value in values)

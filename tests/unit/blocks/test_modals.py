@@ -119,6 +119,10 @@ def test_reassign_takes_hundreds_of_people_and_none() -> None:
     shown = reassign_modal(REFUND, state_of(REFUND), many)
     assert view_faults(shown) == []
     assert len([o for o in objects(shown) if str(o.get("value", "")).startswith("p")]) == 250
+    everybody = [PersonRef(id=f"p{n}", name=f"Пётр Иванович {n}") for n in range(2_000)]
+    shown = reassign_modal(REFUND, state_of(REFUND), everybody)
+    assert view_faults(shown) == []
+    assert "The first 800 of 2,000 people are offered." in str(shown)
     assert "submit" not in reassign_modal(REFUND, state_of(REFUND), [])
 
 
