@@ -23,7 +23,7 @@ def list_(
     every: Annotated[
         bool, typer.Option("--all", help="Also what still waits, not only dead letters.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """Dead letters, the oldest first."""

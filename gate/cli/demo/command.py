@@ -14,7 +14,7 @@ from gate import wiring
 from gate.cli.agents import read_directory
 from gate.cli.demo.cast import CastError, hire
 from gate.cli.demo.script import TEAMS, Run, ScriptError, Step, recorded_runs, samples
-from gate.cli.demo.show import Programme, farewell
+from gate.cli.demo.show import JsonProgramme, Programme, farewell
 from gate.cli.demo.stage import Stage
 from gate.cli.demo.wire import GateGone, GateRefused, Keys, Wire
 from gate.cli.output import Exit, fail, say
@@ -51,6 +51,7 @@ def demo(
         str | None, typer.Option(envvar="DEMO_EXECUTOR_KEY", help="An executor's key for the gate at --url.")
     ] = None,
     owner: Owner = OWNER,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
 ) -> None:
     """Let recorded agents propose actions to a running gate, and execute what is released.
 
@@ -63,8 +64,9 @@ def demo(
     runs = _runs(file, kind, limit)
     chosen = settings()
     set_up_logging(level="error")
-    with explained():
-        raise typer.Exit(asyncio.run(_demo(chosen, runs, pace, url, key, executor_key, owner)))
+    with explained(as_json=as_json):
+        programme = JsonProgramme() if as_json else Programme()
+        raise typer.Exit(asyncio.run(_demo(chosen, runs, programme, pace, url, key, executor_key, owner)))
 
 
 def run(
@@ -116,6 +118,7 @@ def _runs(file: Path | None, kind: str | None, limit: int | None) -> tuple[Run, 
 async def _demo(
     chosen: Settings,
     runs: Sequence[Run],
+    programme: Programme,
     pace: float,
     url: str | None,
     key: str | None,
@@ -123,7 +126,6 @@ async def _demo(
     owner: str,
 ) -> int:
     address = url or chosen.public_url or chosen.bind.url
-    programme = Programme()
     async with Wire(address) as wire:
         try:
             await wire.greet()
@@ -144,7 +146,8 @@ async def _demo(
             await asyncio.wait([playing])
         if not playing.cancelled():
             playing.result()
-    say(farewell(stage.tally))
+    if not isinstance(programme, JsonProgramme):
+        say(farewell(stage.tally))
     return Exit.REFUSED if stage.tally.troubled else Exit.DONE
 
 
@@ -162,14 +165,16 @@ async def _play_in_house(gate: wiring.Gate, runs: Sequence[Run], pace: float, ow
             for name in names
             for document in await wire.pending(keys.of(name))
         ]
-        async with programme.open(stage.tally):
-            if left:
-                say(
-                    f"{len(left)} requests of an earlier start still wait for you; new ones follow after them."
-                )
-                await stage.resume(left)
-            await stage.play(runs)
-        say(farewell(stage.tally))
+        try:
+            async with programme.open(stage.tally):
+                if left:
+                    say(
+                        f"{len(left)} requests of an earlier start still wait; new ones follow when they are decided."
+                    )
+                    await stage.resume(left)
+                await stage.play(runs)
+        finally:
+            say(farewell(stage.tally))
         say("The gate goes on serving; gate demo in another terminal plays it again.")
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from rich.console import Console, Group, RenderableType
@@ -58,6 +60,22 @@ class Programme:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+
+
+class JsonProgramme(Programme):
+    """Tells a program: one JSON object a line."""
+
+    def tell(self, news: News) -> None:
+        """The news as it is."""
+        print(json.dumps(asdict(news), ensure_ascii=False), flush=True)
+
+    @asynccontextmanager
+    async def open(self, tally: Tally) -> AsyncIterator[None]:
+        """Shows nothing beside the lines, and the tally at the end."""
+        try:
+            yield
+        finally:
+            print(json.dumps(asdict(tally), ensure_ascii=False), flush=True)
 
 
 async def _keep_fresh(live: Live, tally: Tally) -> None:
