@@ -13,21 +13,9 @@ from decimal import Decimal
 from typing import Any, cast
 
 from bot import ids
-from bot.blocks.form import (
-    ABSENT,
-    Absent,
-    Field,
-    Form,
-    Values,
-    Widget,
-    form,
-    held_in,
-    minute_stamp,
-    minute_text,
-    parts_of,
-    same,
-)
+from bot.blocks.form import Field, Form, Values, form, held_in, parts_of
 from bot.blocks.text import shown, trimmed
+from bot.blocks.widgets import ABSENT, Absent, Widget, minute_stamp, minute_text, same
 from gate.contract.canonical import NotCanonical, parse
 from gate.usecases.views import ActionView
 

@@ -1,20 +1,17 @@
-"""Knows which places of a payload a person may edit, and with which widget nothing is lost; drawing the inputs is
-inputs.py's, reading what came back is fields.py's."""
+"""Knows which places of a payload a person may edit and how they share the room of a form; which widget fits a value is
+widgets.py's, drawing the inputs inputs.py's, reading what came back fields.py's."""
 
 from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from decimal import Decimal
-from enum import Enum
 from typing import Any, cast
 
 from bot import ids
-from bot.blocks.text import is_hidden, units
+from bot.blocks.text import units
+from bot.blocks.widgets import ABSENT, Absent, Widget, json_text, pick, unseen
 from gate.usecases.views import ActionView
 
 Json = Any
@@ -27,45 +24,8 @@ MAX_FIELDS = 40
 MAX_INPUTS = 60
 MAX_BYTES = 150_000
 """About what all inputs together may take of a view's 250 KB."""
-MAX_INPUT_TEXT = 3_000
-"""Characters Slack takes in one input."""
 MAX_BLOCK_ID = 255
 _MAX_DEPTH = 12
-_EMAIL = re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,4}\.[A-Za-z]{2,24}")
-_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_MINUTE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}):00(Z|[+-][0-9]{2}:[0-9]{2})")
-_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,18})?")
-
-
-class Absent(Enum):
-    """The value of a place that is not in the payload; not the same as null."""
-
-    ABSENT = "absent"
-
-
-ABSENT = Absent.ABSENT
-
-
-class Widget(Enum):
-    """How one value is edited."""
-
-    TEXT = "text"
-    """One line."""
-    LONG_TEXT = "long_text"
-    """Several lines."""
-    EMAIL = "email"
-    URL = "url"
-    INTEGER = "integer"
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-    CHOICE = "choice"
-    """One of the schema's values; the option's value is its JSON text."""
-    DATE = "date"
-    MINUTE = "minute"
-    """A time without seconds, kept in the zone it was written in."""
-    JSON = "json"
-    """Everything that no other widget gives back exactly."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -273,13 +233,6 @@ def _sub(schema: Mapping[str, Json], part: str) -> Json:
     return properties.get(part, {})
 
 
-def _types(schema: Mapping[str, Json]) -> set[str]:
-    found = schema.get("type")
-    if isinstance(found, str):
-        return {found}
-    return {t for t in cast("list[Json]", found) if isinstance(t, str)} if isinstance(found, list) else set()
-
-
 # -- pointers -----------------------------------------------------------------------------------
 
 
@@ -311,16 +264,14 @@ def _at(value: Json | Absent, path: Sequence[str]) -> Json | Absent:
     return value
 
 
-# -- widgets ------------------------------------------------------------------------------------
+# -- inputs --------------------------------------------------------------------------------------
 
 
 def _field(place: _Place, *, as_json: bool = False) -> Field | None:
     """The input for one place; None where none can give the value back exactly or its pointer is too long."""
-    if units(ids.field_block(place.pointer)) > MAX_BLOCK_ID or _unseen(place.pointer):
+    if units(ids.field_block(place.pointer)) > MAX_BLOCK_ID or unseen(place.pointer):
         return None
-    widget, initial, choices = Widget.JSON, None, ()
-    if not as_json:
-        widget, initial, choices = _widget(place)
+    widget, initial, choices = (Widget.JSON, None, ()) if as_json else pick(place.value, place.schema)
     if widget is Widget.JSON and place.value is not ABSENT:
         initial = json_text(place.value)
         if initial is None:
@@ -334,143 +285,6 @@ def _field(place: _Place, *, as_json: bool = False) -> Field | None:
         required=place.required,
         choices=choices,
     )
-
-
-def _widget(place: _Place) -> tuple[Widget, str | None, tuple[Json, ...]]:
-    value, schema = place.value, place.schema
-    allowed = schema.get("enum")
-    if isinstance(allowed, list):
-        choices = _choices(cast("list[Json]", allowed))
-        if choices and (value is ABSENT or any(same(value, choice) for choice in choices)):
-            return Widget.CHOICE, None if value is ABSENT else json.dumps(value, ensure_ascii=False), choices
-    if value is ABSENT:
-        return _absent_widget(schema), None, ()
-    if isinstance(value, bool):
-        return Widget.BOOLEAN, "true" if value else "false", ()
-    if isinstance(value, (int, float)):
-        return _number_widget(value, schema)
-    if isinstance(value, str):
-        return _text_widget(value, schema)
-    return Widget.JSON, None, ()
-
-
-def _choices(allowed: list[Json]) -> tuple[Json, ...]:
-    texts = [json.dumps(choice, ensure_ascii=False) for choice in allowed]
-    if not 1 <= len(texts) <= 100 or len(set(texts)) < len(texts):
-        return ()
-    return tuple(allowed) if all(units(text) <= 150 and not _unseen(text) for text in texts) else ()
-
-
-def _absent_widget(schema: Mapping[str, Json]) -> Widget:
-    known = {
-        "string": Widget.TEXT,
-        "integer": Widget.INTEGER,
-        "number": Widget.NUMBER,
-        "boolean": Widget.BOOLEAN,
-    }
-    types = _types(schema) - {"null"}
-    return known.get(types.pop(), Widget.JSON) if len(types) == 1 else Widget.JSON
-
-
-def _number_widget(value: float, schema: Mapping[str, Json]) -> tuple[Widget, str | None, tuple[Json, ...]]:
-    text = format(Decimal(repr(value)), "f") if isinstance(value, float) else format(value, "d")
-    if not _NUMBER.fullmatch(text) or text == "-0" or (isinstance(value, float) and float(text) != value):
-        return Widget.JSON, None, ()
-    whole = isinstance(value, int) and _types(schema) == {"integer"}
-    return (Widget.INTEGER if whole else Widget.NUMBER), text, ()
-
-
-def _text_widget(value: str, schema: Mapping[str, Json]) -> tuple[Widget, str | None, tuple[Json, ...]]:
-    if units(value) > MAX_INPUT_TEXT or not survives(value):
-        return Widget.JSON, None, ()
-    if _types(schema) and "string" not in _types(schema):
-        return Widget.JSON, None, ()
-    if _DATE.fullmatch(value) and _is_date(value):
-        return Widget.DATE, value, ()
-    if _MINUTE.fullmatch(value) and minute_stamp(value) is not None:
-        return Widget.MINUTE, value, ()
-    if _EMAIL.fullmatch(value):
-        return Widget.EMAIL, value, ()
-    if _URL.fullmatch(value) and len(value) <= 1_000:
-        return Widget.URL, value, ()
-    return (Widget.LONG_TEXT if "\n" in value or len(value) > 120 else Widget.TEXT), value or None, ()
-
-
-def _is_date(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).year >= 1000
-    except ValueError:
-        return False
-
-
-def minute_stamp(text: str) -> int | None:
-    """Unix seconds of `2026-11-13T08:00:00Z` or with an offset; None where a picker cannot hold it."""
-    found = _MINUTE.fullmatch(text)
-    if found is None:
-        return None
-    try:
-        at = datetime.fromisoformat(f"{found.group(1)}:00{found.group(2).replace('Z', '+00:00')}")
-        stamp = int(at.timestamp())
-    except (ValueError, OverflowError):
-        return None
-    return stamp if 10**9 <= stamp < 10**10 and minute_text(stamp, text) == text else None
-
-
-def minute_text(stamp: int, like: str) -> str:
-    """A time written in the same zone and form as `like`."""
-    found = _MINUTE.fullmatch(like)
-    zone = found.group(2) if found else "Z"
-    if zone == "Z":
-        offset = timedelta(0)
-    else:
-        offset = timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6])) * (-1 if zone[0] == "-" else 1)
-    local = datetime(1970, 1, 1) + timedelta(seconds=stamp) + offset
-    return local.strftime("%Y-%m-%dT%H:%M:%S") + zone
-
-
-def _unseen(text: str) -> bool:
-    return any(is_hidden(char) for char in text) or not unicodedata.is_normalized("NFC", text)
-
-
-def survives(text: str) -> bool:
-    """Whether a text input shows all of this and gives it back unchanged.
-
-    Not so for characters one cannot see, for text that is not in NFC, for white space at an end, and for emoji, which
-    Slack hands back as `:names:`.
-    """
-    if text != text.strip():
-        return False
-    if text.isascii() and (text.isprintable() or "\n" in text):
-        return all(char == "\n" or char.isprintable() for char in text)
-    if any(is_hidden(char) and char != "\n" for char in text) or not unicodedata.is_normalized("NFC", text):
-        return False
-    return all(ord(char) <= 0xFFFF and unicodedata.category(char) != "So" for char in text)
-
-
-def json_text(value: Json) -> str | None:
-    """A value as JSON text for an input: indented where that fits, nothing invisible in it; None where it is too
-    long to be edited in place."""
-    for indent in (2, None):
-        text = json.dumps(value, ensure_ascii=False, indent=indent)
-        if len(text) > MAX_INPUT_TEXT:
-            continue
-        if not unicodedata.is_normalized("NFC", text):
-            text = json.dumps(value, indent=indent)
-        text = "".join(_visible_in_json(char) for char in text)
-        if units(text) <= MAX_INPUT_TEXT:
-            return text
-    return None
-
-
-def _visible_in_json(char: str) -> str:
-    if char.isascii() or (ord(char) <= 0xFFFF and survives(char)):
-        return char if char.isprintable() or char == "\n" else f"\\u{ord(char):04x}"
-    return json.dumps(char)[1:-1]
-
-
-def same(one: Json, other: Json) -> bool:
-    """Whether two JSON values are the same, type by type: 1 is neither 1.0 nor true."""
-    return type(one) is type(other) and json.dumps(one) == json.dumps(other)
 
 
 def held_in(values: Values | None, block_id: str, action_id: str) -> Mapping[str, Json] | None:

@@ -9,9 +9,10 @@ from typing import Any, cast
 
 from bot import ids
 from bot.blocks import parts
-from bot.blocks.form import ABSENT, MAX_INPUT_TEXT, Field, Values, Widget, held_in, minute_stamp
+from bot.blocks.form import Field, Values, held_in
 from bot.blocks.payload import pointer_path, quoted
 from bot.blocks.text import shown, trimmed, units
+from bot.blocks.widgets import ABSENT, MAX_INPUT_TEXT, Widget, minute_stamp
 
 Json = dict[str, Any]
 

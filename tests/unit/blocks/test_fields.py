@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from bot import ids
 from bot.blocks.fields import Edited, FieldErrors, problem_messages, read_fields
-from bot.blocks.form import Widget, form, json_text, survives
+from bot.blocks.form import form
 from bot.blocks.modals import edit_modal
+from bot.blocks.widgets import Widget, json_text, survives
 from gate.usecases.views import ActionView
 from tests.fakes.views import EMAIL, LONG, REFUND, with_payload
 from tests.unit.blocks.hostile import LARGE, payloads
