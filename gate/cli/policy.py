@@ -1,4 +1,4 @@
-"""`gate policy …`: lint, test, explain and schema at the terminal; the rules of the language are the policy package's."""
+"""`gate policy …`: lint, test, explain and schema at the terminal; what policies mean is the policy package's."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _cases(folder: Path, as_json: bool) -> list[Case]:
 
 
 @app.command("lint")
-def lint_command(policies: Policies = POLICIES, people: People = PEOPLE, as_json: AsJson = False) -> None:
+def lint_policies(policies: Policies = POLICIES, people: People = PEOPLE, as_json: AsJson = False) -> None:
     """Find what is legal but likely a mistake. Exits 1 with findings, 2 where the set does not load."""
     loaded = _loaded(policies, people, as_json)
     findings = lint(loaded.policy, loaded.directory, _cases(policies / "cases", as_json))
@@ -98,7 +98,7 @@ def lint_command(policies: Policies = POLICIES, people: People = PEOPLE, as_json
 
 
 @app.command("test")
-def test_command(
+def run_policy_cases(
     policies: Policies = POLICIES,
     people: People = PEOPLE,
     cases: Annotated[
@@ -152,7 +152,7 @@ def _results_table(results: tuple[Result, ...]) -> Table:
 
 
 @app.command("explain")
-def explain_command(
+def explain_action(
     action: Annotated[
         str | None,
         typer.Argument(help="A JSON file with an action as sent to POST /v1/actions; - for stdin."),
@@ -224,6 +224,6 @@ def _print_explanation(explanation: Explanation, all_rules: bool) -> None:
 
 
 @app.command("schema")
-def schema_command(as_json: AsJson = False) -> None:
+def print_schema(as_json: AsJson = False) -> None:
     """Print the JSON Schema of policy documents for editors (JSON in any case)."""
     _print_json(json_schema())

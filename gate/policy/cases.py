@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from gate.domain.action import (
     Agent,
@@ -89,7 +89,7 @@ class VelocityCase(Section):
     """What the history answers to one question."""
 
     per: Duration
-    key: Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = ["agent"]
+    key: Strings = Field(default_factory=lambda: ["agent"])
     sum: Literal["amount_usd", "affected_users"] | None = None
     count: Number
 
@@ -241,7 +241,7 @@ def _run(policy: PolicySet, case: Case) -> Result:
 def answered(policy: PolicySet, subject: Subject) -> Subject:
     """The subject with every question the policy may ask answered: as it says, else nought."""
     asked = probes(policy, subject.proposal, subject.agent)
-    known: dict[Velocity, float] = {velocity: 0 for velocity in asked} | dict(subject.history.velocity)
+    known: dict[Velocity, float] = dict.fromkeys(asked, 0) | dict(subject.history.velocity)
     history = History(
         first_time=subject.history.first_time, retry_count=subject.history.retry_count, velocity=known
     )

@@ -15,11 +15,12 @@ from gate.policy.json_schemas import Schema, SchemaProblem
 from gate.policy.matching import CompiledMatch, compile_match, settled
 from gate.policy.parse import Parsed, parse_document
 from gate.policy.planning import ask_of, people_problems
-from gate.policy.plans import Ask, grant_terms, router
+from gate.policy.plans import Ask, grant_terms
+from gate.policy.routing import router, shared_table
 from gate.policy.rulings import DEFAULT, PERMISSIVE, CompiledClassify, CompiledRule, verdict_fields
 from gate.policy.snapshot import CompiledDocument, PolicySet
 from gate.policy.source import Path
-from gate.policy.when import compile_expression
+from gate.policy.when import Expression, compile_expression
 from gate.policy.when_syntax import SyntaxProblem
 
 DEFAULT_RETRY_SEC = 60
@@ -59,6 +60,12 @@ def compile_set(documents: Sequence[Document], directory: Directory) -> PolicySe
     )
 
 
+def low_risk_timeout(parsed: list[Parsed]) -> bool:
+    """Whether the set lets low risk pass when time runs out: some document says so and none forbids it."""
+    said = {each.text.low_risk_timeout for each in parsed}
+    return "allow" in said and "deny" not in said
+
+
 def _always_answers(parsed: Parsed) -> bool:
     return parsed.text.default is not None and parsed.text.scope is None
 
@@ -71,29 +78,9 @@ class _Compiler:
         self.directory = directory
         self.digest = digest
         self.problems: list[Problem] = []
-        self.low_risk_timeout = self._low_risk_timeout(parsed)
-        self.shared = self._routing(parsed)
+        self.low_risk_timeout = low_risk_timeout(parsed)
+        self.shared = shared_table(parsed, directory, self.problems)
         self.ids: dict[str, tuple[Parsed, Path]] = {}
-
-    def _low_risk_timeout(self, parsed: list[Parsed]) -> bool:
-        said = {each.text.low_risk_timeout for each in parsed}
-        return "allow" in said and "deny" not in said
-
-    def _routing(self, parsed: list[Parsed]) -> dict[str, str]:
-        """The routing tables of documents without a scope, which serve every document."""
-        table: dict[str, str] = {}
-        for each in parsed:
-            for key, group in (each.text.routing or {}).items():
-                path: Path = ("routing", key)
-                if group not in self.directory.groups:
-                    hint = did_you_mean(group, self.directory.groups)
-                    self.problems.append(each.problem(path, f"routing.{key}: unknown group '{group}'{hint}"))
-                if each.text.scope is not None:
-                    continue
-                if table.setdefault(key, group) != group:
-                    message = f"routing.{key}: another document routes this to '{table[key]}'"
-                    self.problems.append(each.problem(path, message))
-        return table
 
     def document(self, parsed: Parsed) -> CompiledDocument:
         text = parsed.text
@@ -259,7 +246,7 @@ class _Compiler:
         def report(at: Path, message: str) -> None:
             self.problems.append(parsed.problem(at, f"classify[{number}]: {message}"))
 
-        facts = []
+        facts: list[tuple[str, Expression]] = []
         for name, text in entry.facts or ():
             if text is None:
                 continue

@@ -13,7 +13,7 @@ from gate.policy.conditions import used
 from gate.policy.constraints import Violation, tightened
 from gate.policy.derive import claimed, effective, with_risk
 from gate.policy.facts import Scratch
-from gate.policy.rulings import DEFAULT, CompiledRule, RuleTrouble, View
+from gate.policy.rulings import CompiledRule, RuleTrouble, View
 from gate.policy.snapshot import PolicySet
 
 _new = object.__new__
@@ -57,6 +57,7 @@ def evaluate(policy: PolicySet, subject: Subject, now: datetime) -> Verdict:
         if not covered:
             rule = default_of(view, e, subject, now, x)
             first, others = (rule, others) if first is None else (first, [*others, rule])
+        assert first is not None  # noqa: S101 - there is always a default
         if not others and first.plain and x.editable is None:
             verdict = _new(Verdict)
             fields = verdict.__dict__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from gate.domain.action import Agent, Context, Subject
 from gate.domain.verdict import Editable, Effective
@@ -41,7 +41,7 @@ class Scratch:
             proposal = s.proposal
             payload = proposal.payload
             names = self.names = {
-                "payload": cast("dict[str, Any]", payload) if isinstance(payload, dict) else dict(payload),
+                "payload": payload if isinstance(payload, dict) else dict(payload),
                 "labels": dict(proposal.labels),
                 "context": context_map(proposal.context),
                 "agent": agent_map(s.agent),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Any
 
-import re2
+from gate.policy.patterns import joined_by_anything
 
 
 @lru_cache(maxsize=65_536)
@@ -20,11 +19,7 @@ def compile_glob(glob: str) -> Callable[[str], bool]:
         head, _, tail = glob.partition("*")
         shortest = len(head) + len(tail) + 1
         return lambda text: len(text) >= shortest and text.startswith(head) and text.endswith(tail)
-    options = re2.Options()
-    options.dot_nl = True
-    options.log_errors = False
-    pattern: Any = re2.compile(".+".join(re2.escape(part) for part in glob.split("*")), options)
-    return lambda text: pattern.fullmatch(text) is not None
+    return joined_by_anything(glob.split("*"))
 
 
 def compile_globs(globs: Iterable[str]) -> Callable[[str], bool]:

@@ -12,13 +12,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, cast
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import SchemaError, ValidationError
-from jsonschema.validators import extend
 from referencing import Registry
 
-from gate.policy.when import compile_pattern
-from gate.policy.when_syntax import SyntaxProblem
+from gate.policy.patterns import PatternProblem, searcher
 
 MAX_SCHEMA_CHARACTERS = 65_536
 MAX_STEPS = 20_000
@@ -60,7 +58,7 @@ def _counted(keyword: Keyword) -> Keyword:
 
 
 def _pattern(validator: Any, pattern: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    if isinstance(instance, str) and compile_pattern(pattern).search(instance) is None:
+    if isinstance(instance, str) and not searcher(pattern)(instance):
         yield ValidationError("is not of the required form")
 
 
@@ -70,9 +68,9 @@ def _pattern_properties(
     if not isinstance(instance, dict):
         return
     for pattern, inner in patterns.items():
-        compiled = compile_pattern(pattern)
+        matches = searcher(pattern)
         for key, value in cast("dict[str, Any]", instance).items():
-            if compiled.search(key) is not None:
+            if matches(key):
                 yield from validator.descend(value, inner, path=key, schema_path=pattern)
 
 
@@ -80,9 +78,9 @@ def _additional(validator: Any, extra: Any, instance: Any, schema: Any) -> Itera
     if not isinstance(instance, dict):
         return
     known = schema.get("properties", {})
-    patterns = [compile_pattern(pattern) for pattern in schema.get("patternProperties", {})]
+    patterns = [searcher(pattern) for pattern in schema.get("patternProperties", {})]
     for key, value in cast("dict[str, Any]", instance).items():
-        if key in known or any(pattern.search(key) is not None for pattern in patterns):
+        if key in known or any(matches(key) for matches in patterns):
             continue
         if extra is False:
             yield ValidationError("is not expected here", path=[key])
@@ -112,7 +110,7 @@ _REFUSED = (
     "unevaluatedProperties",
     "unevaluatedItems",
 )
-_Bounded: Any = extend(
+_Bounded: Any = cast("Any", validators).extend(
     Draft202012Validator,
     {
         word: _counted(_OVERRIDES.get(word, cast("Keyword", keyword)))
@@ -138,7 +136,7 @@ class Schema:
             raise SchemaProblem(f"not a JSON Schema: at '{where}': {error.message[:200]}") from None
         except RecursionError:
             raise SchemaProblem("the schema is nested too deep") from None
-        self._validator: Any = _Bounded(plain, registry=Registry())
+        self._validator: Any = _Bounded(plain, registry=cast("Any", Registry)())
 
     def mismatches(self, value: Any) -> tuple[Mismatch, ...]:
         """Where a value does not fit, at most `MAX_ERRORS` of them; one with code `cost` where checking is too much."""
@@ -172,12 +170,12 @@ def _refuse(node: Any, depth: int) -> None:
             raise SchemaProblem(
                 f"'$ref' to '{reference[:80]}': only references within the schema are followed"
             )
-        patterns = [mapping.get("pattern"), *cast("dict[str, Any]", _dict(mapping.get("patternProperties")))]
+        patterns = [mapping.get("pattern"), *_dict(mapping.get("patternProperties"))]
         for pattern in patterns:
             if isinstance(pattern, str):
                 try:
-                    compile_pattern(pattern)
-                except SyntaxProblem as error:
+                    searcher(pattern)
+                except PatternProblem as error:
                     raise SchemaProblem(str(error)) from None
         for item in mapping.values():
             _refuse(item, depth + 1)

@@ -21,6 +21,7 @@ from gate.policy.conditions import Condition, Test, Words
 from gate.policy.facts import Outcome, Scratch, Trouble
 from gate.policy.grammar import Match
 from gate.policy.source import Path
+from gate.policy.thresholds import threshold
 from gate.policy.when import compile_expression
 from gate.policy.when_syntax import SyntaxProblem
 
@@ -216,7 +217,7 @@ def _conditions(match: Match, path: Path, report: Report) -> list[Condition]:
         ("affected_users_above", "affected_users", match.affected_users_above, True),
     ):
         if limit is not None:
-            add(conditions.threshold(key, fact, limit, above))
+            add(threshold(key, fact, limit, above))
     if match.labels is not None:
         add(conditions.labels(match.labels))
     if match.missing is not None:

@@ -46,18 +46,14 @@ class Parsed:
 
     def mapping_at(self, path: Path) -> dict[str, Any]:
         """The mapping at a path exactly as it was written; empty where there is none."""
-        value: Any = self.source.value
-        for step in path:
-            if isinstance(value, dict) and step not in value:
-                return {}
-            value = value[step]
+        value: Any = _at(self.source.value, path)
         return dict(cast("dict[str, Any]", value)) if isinstance(value, dict) else {}
 
 
 def parse_document(document: Document) -> Parsed:
     """Read, check and refuse what this version does not act on. Raises `PolicyError` with every problem found."""
     source = read(document)
-    value = source.value
+    value: Any = source.value
     if value is None:
         raise PolicyError([Problem(file=document.name, line=1, message="the document is empty")])
     if isinstance(value, dict) and "version" not in value and document.text.lstrip().startswith("{"):
@@ -80,36 +76,36 @@ def refusals(source: Source) -> list[Problem]:
     def problem(path: Path, what: str) -> Problem:
         return Problem(file=source.name, line=source.line(path), message=f"{what}: {NOT_YET}")
 
-    if not isinstance(source.value, dict):
+    whole: Any = source.value
+    if type(whole) is not dict:
         return []
-    found = [
-        problem((key,), f"section '{key}'") for key in cast("dict[str, Any]", source.value) if key in LATER
-    ]
+    found = [problem((key,), f"section '{key}'") for key in cast("dict[str, Any]", whole) if key in LATER]
     for path in source.lines:
-        if path and path[0] in LATER:
+        if not path or path[0] in LATER or "constraints" in path:
             continue
-        if path and path[-1] == "autonomy_level" and "match" in path:
+        *above, last = path
+        if last == "autonomy_level" and "match" in above and above[len(above) - 1] != "labels":
             found.append(problem(path, "condition 'autonomy_level'"))
-        if len(path) > 3 and path[-2] == "via" and "escalation" in path:
-            channel = _at(source.value, path)
-            if channel in ("email", "pagerduty"):
-                found.append(problem(path, f"escalation via {channel}"))
-        if len(path) > 3 and path[-1] == "via" and "escalation" in path:
-            channel = _at(source.value, path)
+        if "escalation" in above and (last == "via" or "via" in above):
+            channel = _at(whole, path)
             if channel in ("email", "pagerduty"):
                 found.append(problem(path, f"escalation via {channel}"))
     return found
 
 
 def _at(value: Any, path: Path) -> Any:
+    """What stands at a path; None where nothing does."""
     for step in path:
-        value = value[step]
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
     return value
 
 
 def validated(model: type[M], value: Any, source: Source) -> M:
     """The value as a model. Raises `PolicyError` with one problem for each thing that does not fit."""
-    if not isinstance(value, dict):
+    if type(value) is not dict:
         raise PolicyError(
             [Problem(file=source.name, line=source.line(()), message="expected a mapping of keys")]
         )
@@ -128,10 +124,11 @@ def _path(value: Any, loc: tuple[int | str, ...]) -> Path:
     """The part of a pydantic location that names keys and items; tags of unions are left out."""
     path: list[int | str] = []
     for index, step in enumerate(loc):
-        if isinstance(value, dict) and step in value:
-            value = cast("dict[Any, Any]", value)[step]
-        elif isinstance(value, list) and isinstance(step, int) and step < len(cast("list[Any]", value)):
-            value = cast("list[Any]", value)[step]
+        held = isinstance(value, dict) and step in cast("dict[Any, Any]", value)
+        if held or (
+            isinstance(value, list) and isinstance(step, int) and step < len(cast("list[Any]", value))
+        ):
+            value = _at(cast("Any", value), (step,))
         elif index != len(loc) - 1 or not isinstance(value, dict) or not isinstance(step, str) or "[" in step:
             continue
         path.append(step)
@@ -140,17 +137,18 @@ def _path(value: Any, loc: tuple[int | str, ...]) -> Path:
 
 def _message(model: type[BaseModel], path: Path, item: dict[str, Any]) -> str:
     where = _dotted(path)
+    last = str(path[len(path) - 1]) if path else ""
     context: dict[str, Any] = item.get("ctx", {})
     given = item.get("input")
     match item["type"]:
         case "extra_forbidden":
             known = keys_of(_section_at(model, path[:-1]))
             inside = f" in {_dotted(path[:-1])}" if len(path) > 1 else ""
-            return f"unknown key '{path[-1]}'{inside}{did_you_mean(str(path[-1]), known)}"
+            return f"unknown key '{last}'{inside}{did_you_mean(last, known)}"
         case "missing":
             inside = f" in {_dotted(path[:-1])}" if len(path) > 1 else ""
             hint = "; every document says version: v1" if path == ("version",) else ""
-            return f"key '{path[-1]}' is missing{inside}{hint}"
+            return f"key '{last}' is missing{inside}{hint}"
         case "literal_error":
             expected = str(context.get("expected", "")).replace("'", "")
             choices = [word.strip() for part in expected.split(",") for word in part.split(" or ")]

@@ -6,9 +6,9 @@ says nothing more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 
 from gate.domain.action import Evidence, Subject
 from gate.domain.people import APPROVERS, Directory
@@ -135,15 +135,17 @@ class Ask:
         for label, expression, tone in self.evidence:
             try:
                 value = expression(x.variables(e, s))
-                text = (
-                    ", ".join(to_string(v) for v in value)
-                    if isinstance(value, list | tuple)
-                    else to_string(value)
-                )
+                text = _listed(value)
                 items.append(Evidence(label=label, value=text[:EVIDENCE_LENGTH], tone=tone))
             except ExpressionError as error:
                 items.append(Evidence(label=label, value=f"not available: {error}", tone="amber"))
         return tuple(items)
+
+
+def _listed(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(to_string(item) for item in cast("list[Any]", value))
+    return to_string(value)
 
 
 def grant_terms(approval: Approval | None) -> GrantTerms:
@@ -156,37 +158,3 @@ def grant_terms(approval: Approval | None) -> GrantTerms:
         valid_for_sec=grant.valid_for if grant.valid_for is not None else usual.valid_for_sec,
         audience=grant.audience,
     )
-
-
-_SYNONYMS: Mapping[str, frozenset[str]] = {
-    "security_actions": frozenset({"security", "secrets", "access", "iam", "permissions"}),
-    "financial_actions": frozenset({"financial", "finance", "payment", "refund", "money"}),
-}
-
-
-Router = Callable[[Effective], str]
-
-
-def router(table: Mapping[str, str]) -> Router:
-    """The group of the routing table for an action; `approvers` where the table has nothing for it.
-
-    A key `<word>_actions` takes actions tagged `<word>` (security and financial know synonyms). Where several
-    fit: security first, then financial, then the others in the order of the table. An amount over zero without
-    such a tag is financial. Then `default`.
-    """
-    order = sorted(table, key=lambda key: {"security_actions": 0, "financial_actions": 1}.get(key, 2))
-    tagged = tuple(
-        (_SYNONYMS.get(key, frozenset[str]()) | {key.removesuffix("_actions")}, table[key])
-        for key in order
-        if key.endswith("_actions")
-    )
-    money, otherwise = table.get("financial_actions"), table.get("default", APPROVERS)
-
-    def route(e: Effective) -> str:
-        if e.risk_tags:
-            for words, group in tagged:
-                if not words.isdisjoint(e.risk_tags):
-                    return group
-        return money if money is not None and e.amount_usd is not None and e.amount_usd > 0 else otherwise
-
-    return route

@@ -20,7 +20,9 @@ def rules_reached(policy: PolicySet, s: Subject, now: datetime) -> frozenset[str
         e = effective(view.classify, s, now, x)
         found.update(rule.id for test, rule in view.guardrails if rule.holds(test(e, s, now, x)))
         for rules in view.rules:
-            found.update(next(([rule.id] for test, rule in rules if rule.holds(test(e, s, now, x))), []))
+            first = next((rule.id for test, rule in rules if rule.holds(test(e, s, now, x))), None)
+            if first is not None:
+                found.add(first)
     except RuleTrouble as trouble:
         found.add(trouble.rule)
     return frozenset(found)

@@ -1,4 +1,4 @@
-"""Compiled rules and classify entries: a test, an answer, and its parts made ready; the order of judging is `evaluate`'s."""
+"""Compiled rules and classify entries: a test, an answer and its parts; the order of judging is `evaluate`'s."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from gate.policy.conditions import Test
 from gate.policy.constraints import Limits
 from gate.policy.facts import Outcome, Trouble
 from gate.policy.matching import CompiledMatch
-from gate.policy.plans import Ask, Router
+from gate.policy.plans import Ask
+from gate.policy.routing import Router
 from gate.policy.when import Expression
 
 DEFAULT = "default"

@@ -79,6 +79,10 @@ def read(document: Document) -> Source:
         raise PolicyError([Problem(file=document.name, line=1, message=str(error).split("\n")[0])]) from None
 
 
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
 class _Reader:
     """Walks parser events; composing them here keeps aliases and merges from ever being expanded."""
 
@@ -99,20 +103,20 @@ class _Reader:
         value: Any = None
         seen = False
         for event in events:
-            if isinstance(event, yaml.DocumentStartEvent):
+            if type(event) is yaml.DocumentStartEvent:
                 if seen:
                     raise _Refused(
-                        event.start_mark.line + 1,
+                        _line(event),
                         "several YAML documents in one file; give each a file of its own",
                     )
                 seen = True
                 first = next(events)
-                self.lines[()] = first.start_mark.line + 1
+                self.lines[()] = _line(first)
                 value = self._value(first, events, (), 0)
         return Source(name=self.document.name, value=value, lines=self.lines)
 
     def _value(self, event: Any, events: Iterator[Any], path: Path, depth: int) -> Any:
-        line = event.start_mark.line + 1
+        line = _line(event)
         if isinstance(event, yaml.AliasEvent):
             raise _Refused(line, f"alias '*{event.anchor}' is refused; write the value out")
         if event.anchor is not None:
@@ -133,7 +137,7 @@ class _Reader:
             if isinstance(event, yaml.SequenceEndEvent):
                 break
             here = (*path, len(items))
-            self.lines[here] = event.start_mark.line + 1
+            self.lines[here] = _line(event)
             items.append(self._value(event, events, here, depth + 1))
         return items
 
@@ -142,7 +146,7 @@ class _Reader:
         for event in events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
-            line = event.start_mark.line + 1
+            line = _line(event)
             if not isinstance(event, yaml.ScalarEvent):
                 raise _Refused(line, "a key must be plain text")
             self._value(event, events, path, depth)

@@ -7,12 +7,12 @@ maps, field and index access, operators, `has()`, conversions, string methods an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from gate.policy.documents import did_you_mean
+from gate.policy.when_tokens import SyntaxProblem, Token, tokens, unquoted
 
 MAX_CHARACTERS = 2_000
 MAX_NODES = 400
@@ -43,10 +43,6 @@ RESERVED = frozenset(
         "while",
     ]
 )
-
-
-class SyntaxProblem(ValueError):
-    """An expression that cannot be compiled; the message says why and, where it helps, what to write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,48 +108,14 @@ class Macro:
 
 Node = Literal | Name | Select | Index | ListOf | MapOf | Call | Condition | Macro
 
-_TOKEN = re.compile(
-    r"""(?P<space>[ \t\r\n]+|//[^\n]*)
-      | (?P<string>[rR]?(?:\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'))
-      | (?P<double>[0-9]+\.[0-9]+(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)
-      | (?P<int>0x[0-9a-fA-F]+|[0-9]+)
-      | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
-      | (?P<op>&&|\|\||==|!=|<=|>=|[-+*/%<>!?:.,()\[\]{}])
-    """,
-    re.VERBOSE,
-)
-_ESCAPE = re.compile(
-    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|(.))", re.DOTALL
-)
-_PLAIN_ESCAPES = {
-    "a": "\a",
-    "b": "\b",
-    "f": "\f",
-    "n": "\n",
-    "r": "\r",
-    "t": "\t",
-    "v": "\v",
-    "\\": "\\",
-    "'": "'",
-    '"': '"',
-    "`": "`",
-    "?": "?",
-}
 _WRITTEN_ELSEWHERE = {"and": "&&", "or": "||", "not": "!"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    at: int
 
 
 def parse(text: str) -> Node:
     """The tree of an expression. Raises `SyntaxProblem`."""
     if len(text) > MAX_CHARACTERS:
         raise SyntaxProblem(f"an expression may have {MAX_CHARACTERS} characters, this one has {len(text)}")
-    return _Parser(list(_tokens(text))).whole()
+    return _Parser(list(tokens(text))).whole()
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -185,42 +147,10 @@ def walk(node: Node) -> Iterator[Node]:
             return
 
 
-def _tokens(text: str) -> Iterator[_Token]:
-    at = 0
-    while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None:
-            hint = " (write == to compare)" if text[at] == "=" else ""
-            raise SyntaxProblem(f"unexpected {text[at]!r} at character {at + 1}{hint}")
-        kind = found.lastgroup or "op"
-        if kind != "space":
-            yield _Token(kind, found.group(), at)
-        at = found.end()
-    yield _Token("end", "", len(text))
-
-
-def _unquoted(text: str) -> str:
-    if text[0] in "rR":
-        return text[2:-1]
-
-    def one(found: re.Match[str]) -> str:
-        two, four, eight, octal, plain = found.groups()
-        if plain is not None:
-            if plain not in _PLAIN_ESCAPES:
-                raise SyntaxProblem(f"unknown escape \\{plain} in a string; for a pattern write r'…'")
-            return _PLAIN_ESCAPES[plain]
-        code = int(octal, 8) if octal is not None else int(two or four or eight, 16)
-        if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-            raise SyntaxProblem("an escape names no character")
-        return chr(code)
-
-    return _ESCAPE.sub(one, text[1:-1])
-
-
 class _Parser:
     """Recursive descent, one method per level of precedence."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: list[Token]) -> None:
         self.tokens = tokens
         self.position = 0
         self.depth = 0
@@ -236,7 +166,7 @@ class _Parser:
             raise SyntaxProblem(f"unexpected '{token.text}' at character {token.at + 1}{hint}")
         return node
 
-    def _peek(self) -> _Token:
+    def _peek(self) -> Token:
         return self.tokens[self.position]
 
     def _take(self, text: str) -> bool:
@@ -367,7 +297,7 @@ class _Parser:
         token = self._peek()
         self.position += 1
         if token.kind == "string":
-            return self._made(Literal(_unquoted(token.text)))
+            return self._made(Literal(unquoted(token.text)))
         if token.kind == "double":
             number = float(token.text)
             if number == float("inf"):
@@ -391,7 +321,7 @@ class _Parser:
         found = f"'{token.text}'" if token.text else "the end"
         raise SyntaxProblem(f"expected a value at character {token.at + 1}, found {found}")
 
-    def _word(self, token: _Token) -> Node:
+    def _word(self, token: Token) -> Node:
         constant = {"true": True, "false": False, "null": None}
         if token.text in constant:
             return self._made(Literal(constant[token.text]))

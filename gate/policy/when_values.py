@@ -125,6 +125,10 @@ def add(left: Any, right: Any, spend: Callable[[int], None]) -> Any:
         ours, theirs = owned(cast("list[Any]", left)), owned(cast("list[Any]", right))
         spend(len(ours) + len(theirs))
         return ours + theirs
+    return _sum(left, right)
+
+
+def _sum(left: Any, right: Any) -> Any:
     return _within(left + right) if _numbers(left, right, "+") else float(left) + float(right)
 
 

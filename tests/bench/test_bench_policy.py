@@ -1,4 +1,4 @@
-"""How long one decision takes with few and with many rules, next to a scan of every rule; it gates on nothing absolute."""
+"""How long one decision takes with few and many rules, next to a scan of them all; nothing absolute is gated on."""
 
 from __future__ import annotations
 

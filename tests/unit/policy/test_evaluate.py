@@ -71,7 +71,8 @@ def test_without_documents_nothing_is_allowed() -> None:
     verdict = judged(policy())
     assert verdict.decision is Decision.REQUIRE_APPROVAL
     assert verdict.reason == "No policy is loaded"
-    assert verdict.plan is not None and verdict.plan.groups == ("approvers",)
+    assert verdict.plan is not None
+    assert verdict.plan.groups == ("approvers",)
 
 
 def test_without_documents_and_people_everything_is_denied() -> None:
@@ -308,7 +309,8 @@ def test_a_guardrails_risk_counts_though_a_rule_decides() -> None:
     )
     verdict = judged(held)
     assert verdict.effective.risk is Risk.CRITICAL
-    assert verdict.plan is not None and verdict.plan.quorum == 2
+    assert verdict.plan is not None
+    assert verdict.plan.quorum == 2
 
 
 def test_the_two_ways_of_making_effective_facts_give_the_same_fields() -> None:

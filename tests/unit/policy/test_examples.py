@@ -1,4 +1,4 @@
-"""The guides' patterns: those that work load as printed and act as they read, the others are refused in one line each."""
+"""The guides' patterns: what works acts as it reads, the rest is refused in one clear line for each section."""
 
 from __future__ import annotations
 

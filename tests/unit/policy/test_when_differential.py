@@ -1,9 +1,10 @@
 """Expressions mean what they mean in another implementation of CEL, wherever both speak the same language.
 
-Left out, because the two differ on purpose or by defect of the other: an integer next to a double in arithmetic
+Left out, because the two differ on purpose or by a defect of the other: an integer next to a double in arithmetic
 (here the integer is read as a double, there it is refused), the length of text beyond ASCII (here characters, as
-the language definition has it, there bytes), a double as an index (allowed here where it is whole), and macros that
-meet an error before the item that decides (absorbed here, as the definition has it, not there).
+the language definition has it, there bytes), comparing what is not a number (false here, refused there), a double
+as an index (allowed here where it is whole), and macros that meet an error before the item that decides (absorbed
+here, as the definition has it, not there).
 """
 
 from __future__ import annotations
@@ -45,9 +46,13 @@ def doubles() -> st.SearchStrategy[str]:
             ["payload.d", "payload.e", "payload.missing", "payload.map['a']", "double(3)", "double('2.5')"]
         ),
     )
+    divisor = DOUBLES.filter(bool).map(lambda x: f"({x:.3f})")
     return st.recursive(
         leaf,
-        lambda x: st.builds(lambda a, o, b: f"({a} {o} {b})", x, st.sampled_from("+-*/"), x),
+        lambda x: st.one_of(
+            st.builds(lambda a, o, b: f"({a} {o} {b})", x, st.sampled_from("+-*"), x),
+            st.builds(lambda a, b: f"({a} / {b})", x, divisor),
+        ),
         max_leaves=4,
     )
 
