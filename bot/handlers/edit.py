@@ -60,7 +60,7 @@ async def submitted(desk: Desk, submission: Submission) -> FormOutcome:
         ),
     )
     if isinstance(result, Refused):
-        return await _not_accepted(desk, submission, view, result, state)
+        return await _not_accepted(desk, submission, view, result, state, read.changed)
     desk.homes.refresh()
     if long:
         return await _read_whole(desk, state)
@@ -79,12 +79,22 @@ async def _read_whole(desk: Desk, state: ModalState) -> FormOutcome:
 
 
 async def _not_accepted(
-    desk: Desk, submission: Submission, view: ActionView, refusal: Refused, state: ModalState
+    desk: Desk,
+    submission: Submission,
+    view: ActionView,
+    refusal: Refused,
+    state: ModalState,
+    changed: tuple[str, ...],
 ) -> FormOutcome:
     if refusal.problems:
         found = problem_messages(view, [(p.pointer, p.detail) for p in refusal.problems])
         return _errors(submission, found, refusal.sentence)
-    if refusal.code in ("edit_refused", "no_change", "too_soon", "policy_changed", "not_offered"):
+    if refusal.code == "edit_refused":
+        # A limit on a derived fact names no place of the payload: it is one of those that were changed.
+        return _errors(
+            submission, {ids.field_block(place): refusal.sentence for place in changed}, refusal.sentence
+        )
+    if refusal.code in ("no_change", "too_soon", "policy_changed", "not_offered"):
         return _errors(submission, {}, refusal.sentence)
     return await refused_form(desk, refusal, state)
 

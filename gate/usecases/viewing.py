@@ -205,8 +205,6 @@ def _decision(record: ActionRecord, ref: Callable[[str], PersonRef]) -> Decision
     words = _WORDS[record.status]
     if record.status is Status.APPROVED and not by_person:
         words = "Released: low risk, and nobody objected in time"
-    if record.grants_revoked:
-        words += ", then taken back by an operator"
     return DecisionView(
         status=record.status,
         at=record.decided_at or record.created_at,
@@ -214,6 +212,7 @@ def _decision(record: ActionRecord, ref: Callable[[str], PersonRef]) -> Decision
         words=words,
         category=REJECT_CATEGORIES.get(rejection.category) if rejection else None,
         comment=(rejection.comment or None) if rejection else record.decision_note,
+        taken_back=record.grants_revoked,
     )
 
 

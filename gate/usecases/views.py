@@ -90,7 +90,7 @@ class HistoryView:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecisionView:
     """How it ended. `by` is None where a timer, policy or the agent decided; `words` is one plain sentence part,
-    such as "Expired: nobody decided in time"."""
+    such as "Expired: nobody decided in time". `taken_back`: an operator revoked the release afterwards."""
 
     status: Status
     at: datetime
@@ -98,6 +98,7 @@ class DecisionView:
     words: str
     category: str | None = None
     comment: str | None = None
+    taken_back: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
