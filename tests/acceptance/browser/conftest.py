@@ -1,0 +1,51 @@
+"""Shares one running gate among the tests of this folder, and gives each its own channel and agent."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import aiohttp
+import pytest
+from playwright.async_api import Page
+
+from tests.acceptance.browser.board import Board
+from tests.acceptance.browser.town import Agent, Town, town_in, write_people, write_policy
+from tests.harness.browser import People
+
+
+@pytest.fixture(scope="session")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    folder = tmp_path_factory.mktemp("town")
+    with town_in(folder, write_policy(folder), write_people(folder)) as running:
+        yield running
+    assert not running.complaints(), "\n".join(running.complaints())
+
+
+@pytest.fixture
+async def agent(town: Town) -> AsyncIterator[Agent]:
+    timeout = aiohttp.ClientTimeout(total=60)
+    async with aiohttp.ClientSession(timeout=timeout) as http:
+        yield Agent(http, town)
+
+
+class Lane:
+    """A channel of this test's own: topics, windows on it."""
+
+    def __init__(self, number: int, town: Town, people: People) -> None:
+        self.number = number
+        self.channel = f"C0LANE{number}"
+        self._town = town
+        self._people = people
+
+    def topic(self, kind: str) -> str:
+        return f"job.lane{self.number}.{kind}"
+
+    async def window(self, user: str, **options: object) -> Board:
+        """A window of this person's own on the channel."""
+        page: Page = await self._people.open(**options)
+        return await Board(page, self._town.page, user, self.channel).open()
+
+
+@pytest.fixture
+def lane(town: Town, people: People) -> Lane:
+    return Lane(town.next_lane(), town, people)
