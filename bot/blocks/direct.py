@@ -41,10 +41,10 @@ def direct_message(view: ActionView, why: str, link: str | None) -> Line:
     else:
         paragraphs.append([parts.words(f"{progress.ended(view)}{_result(view)}")])
     buttons: list[Json] = []
-    if link is not None and link.startswith("https://"):
+    url = parts.web_address(link)
+    if url is not None:
         buttons.append(
-            parts.button("Open the card", ids.OPEN_CARD, view.action_id, style="primary")
-            | {"url": link[:3_000]}
+            parts.button("Open the card", ids.OPEN_CARD, view.action_id, style="primary") | {"url": url}
         )
     value = ids.card_value(view.action_id, view.version)
     buttons.append(parts.button("Details", ids.DETAILS, value))

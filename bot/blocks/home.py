@@ -13,7 +13,7 @@ from gate.usecases.views import DecidedLine, QueueLine, QueueView
 
 Json = dict[str, Any]
 
-MAX_LINES = 40
+MAX_LINES = 30  # three blocks each, of the 100 a Home takes
 MAX_DECIDED = 10
 _HELP = "Type /gate queue, /gate oncall or /gate help anywhere."
 
@@ -28,7 +28,7 @@ def home(queue: QueueView, links: Mapping[str, str] | None = None) -> Json:
             )
         )
     for line in in_order(queue)[:MAX_LINES]:
-        blocks += line_blocks(line, queue, links or {})
+        blocks += [parts.divider(), *line_blocks(line, queue, links or {})]
     rest = queue.more + max(0, len(queue.mine) - MAX_LINES)
     if rest:
         blocks.append(parts.note(f"… and {rest:,} more; they move up as you decide."))
@@ -75,9 +75,9 @@ def line_blocks(line: QueueLine, queue: QueueView, links: Mapping[str, str]) -> 
     told = [*_time(line, queue), parts.words(f" · {shown(line.agent_name, 80)}")]
     if line.quorum > 1:
         told.append(parts.words(f" · {line.approvals} of {line.quorum} agreed"))
-    link = links.get(line.action_id)
-    if link is not None and link.startswith("https://"):
-        told += [parts.words(" · "), {"type": "link", "url": link[:3_000], "text": "go to the card"}]
+    link = parts.web_address(links.get(line.action_id))
+    if link is not None:
+        told += [parts.words(" · "), {"type": "link", "url": link, "text": "go to the card"}]
     return [{"type": "section", "text": parts.own(title, 3_000), "accessory": button}, parts.lines([told])]
 
 
@@ -96,7 +96,8 @@ def decided_lines(decided: Sequence[DecidedLine]) -> list[list[Json]]:
         symbol, word = STATE_WORDS[item.status]
         line = [parts.words(f"{symbol} {word}", bold=True), parts.words(f" · {shown(item.summary, 160)} · ")]
         line.append(parts.when(item.at))
-        if item.link is not None and item.link.startswith("https://"):
-            line += [parts.words(" · "), {"type": "link", "url": item.link[:3_000], "text": "card"}]
+        link = parts.web_address(item.link)
+        if link is not None:
+            line += [parts.words(" · "), {"type": "link", "url": link, "text": "card"}]
         lines.append(line)
     return lines

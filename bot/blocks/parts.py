@@ -14,6 +14,7 @@ from gate.usecases.views import PersonRef
 
 Json = dict[str, Any]
 
+_WEB_ADDRESS = re.compile(r"https://|http://(127\.0\.0\.1|localhost|\[::1\])[:/]")
 _USER_ID = re.compile(r"[UW][A-Z0-9]{2,20}")
 CLOCK = "{time}"
 DAY_AND_CLOCK = "{date_short_pretty} at {time}"
@@ -50,6 +51,11 @@ def mention(person: PersonRef) -> Json:
     if person.slack is not None and _USER_ID.fullmatch(person.slack):
         return {"type": "user", "user_id": person.slack}
     return words(name(person), bold=True)
+
+
+def web_address(link: str | None) -> str | None:
+    """A permalink that may be shown as a link: https, or http on this very machine; None for anything else."""
+    return link[:3_000] if link is not None and _WEB_ADDRESS.match(link) else None
 
 
 def name(person: PersonRef) -> str:

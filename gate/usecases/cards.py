@@ -25,7 +25,7 @@ from gate.usecases.views import (
 LOOK_BACK = timedelta(days=30)
 """How far back "the last ones like it" reach."""
 
-QUEUE_LIMIT = 40
+QUEUE_LIMIT = 30
 """Lines of a queue; Slack takes 100 blocks in a Home tab."""
 
 SCAN_LIMIT = 1_000

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot import ids
+from bot.blocks import parts
 from bot.blocks.direct import direct_message
 from bot.blocks.gate_command import oncall_message, queue_message, refusal_message
 from bot.blocks.home import home, in_order
@@ -165,3 +166,20 @@ def test_a_refusal_says_why() -> None:
 )
 def test_spans_are_said_in_two_units(length: timedelta, said: str) -> None:
     assert span(length.total_seconds()) == said
+
+
+@pytest.mark.parametrize(
+    ("link", "shown_as"),
+    [
+        pytest.param("https://x.slack.com/archives/C1/p2", "https://x.slack.com/archives/C1/p2", id="Slack"),
+        pytest.param(
+            "http://127.0.0.1:8090/archives/C1/p2", "http://127.0.0.1:8090/archives/C1/p2", id="here"
+        ),
+        pytest.param("http://127.0.0.1.evil.example/", None, id="a name that begins like this machine"),
+        pytest.param("http://evil.example/", None, id="plain http elsewhere"),
+        pytest.param("javascript:alert(1)", None, id="a script"),
+        pytest.param(None, None, id="no link"),
+    ],
+)
+def test_only_links_to_slack_or_this_machine_are_shown(link: str | None, shown_as: str | None):
+    assert parts.web_address(link) == shown_as

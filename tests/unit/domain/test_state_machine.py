@@ -18,7 +18,7 @@ from gate.domain.risk import Risk
 from gate.domain.timeouts import fire
 from gate.domain.transitions import TABLE, Change
 from gate.domain.verdict import Decision, OnTimeout
-from tests.fakes.records import AGENT, NOW, REPAGE, directory, pending, plan, verdict
+from tests.fakes.records import NOW, REPAGE, directory, pending, plan, verdict
 
 PEOPLE = ("ana", "bo", "cho", "dee", "own", "zoe")
 FINANCE_OR_APPROVERS = {"ana", "bo", "cho"}
