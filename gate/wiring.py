@@ -119,7 +119,10 @@ class Gate:
 
         self.desk = Desk(store=store, deps=deps)
         slack = await self._slack(rules.current.directory)
-        bot = self._bot = build_bot(deps, slack)
+        try:
+            bot = self._bot = build_bot(deps, slack)
+        except ValueError as error:
+            raise StartError(str(error)) from None
         outbox = OutboxWorker(
             store=store,
             clock=self._clock,
@@ -388,9 +391,14 @@ def _listen(address: Address, setting: str) -> socket.socket:
 
 
 async def _database_time(url: str) -> datetime:
-    """What PostgreSQL's clock says."""
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=5) as connection:
-        row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
+    """What PostgreSQL's clock says. Raises StoreUnavailable."""
+    try:
+        async with await psycopg.AsyncConnection.connect(
+            url, autocommit=True, connect_timeout=5
+        ) as connection:
+            row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
+    except psycopg.Error as error:
+        raise StoreUnavailable(f"The database did not tell the time ({type(error).__name__}).") from None
     if row is None:
         raise StoreUnavailable("The database did not tell the time.")
     return row[0]
