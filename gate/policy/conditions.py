@@ -43,7 +43,7 @@ class Condition:
     works: bool = False
     """Whether it evaluates an expression and so needs notes of its own."""
     settle: Callable[[bool], Test] | None = None
-    """The same test with a missing value settled to yes or no from the start: one step less for each action."""
+    """The same test for where no fact is derived, with a missing value settled to yes or no from the start."""
     spec: str = ""
     """What it asks for, as canonical text: two conditions of one key and spec are the same."""
 

@@ -57,7 +57,8 @@ def evaluate(policy: PolicySet, subject: Subject, now: datetime) -> Verdict:
         if not covered:
             rule = default_of(view, e, subject, now, x)
             first, others = (rule, others) if first is None else (first, [*others, rule])
-        assert first is not None  # noqa: S101 - there is always a default
+        if first is None:
+            raise LookupError("no rule and no default")
         if not others and first.plain and x.editable is None:
             verdict = _new(Verdict)
             fields = verdict.__dict__

@@ -69,10 +69,10 @@ def compile_match(
 
 
 def settled(match: CompiledMatch, tightens: bool) -> Test:
-    """The test of a match for a rule that tightens or allows, with missing values settled where that is the same.
+    """The quicker test of a match where no fact is derived: missing values are settled from the start.
 
     In a plain conjunction in which nothing can go wrong but a value be missing, settling each condition by
-    itself gives what settling the whole would.
+    itself gives what settling the whole would. Elsewhere this is the test as it is.
     """
     if match.on_missing == "error" or any(
         part.works or part.key in ("any", "all", "not") for part in match.conditions

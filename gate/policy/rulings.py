@@ -52,8 +52,8 @@ class CompiledRule:
     decision: Decision
     reason: str
     match: CompiledMatch
-    test: Test
-    """What is asked of each action once topic and tool are settled."""
+    settled: Test
+    """What is asked of each action once topic and tool are known, where no fact is derived for it."""
     risk: Risk | None
     strictness: int
     tightens: bool

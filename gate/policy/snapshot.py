@@ -67,33 +67,32 @@ class PolicySet:
         return tuple(rule for document in self.compiled for rule in (*document.guardrails, *document.rules))
 
     def _view(self, topic: str, tool: str | None) -> View:
-        near = self._index.find(topic, tool)
-        classify: list[tuple[Test, CompiledClassify]] = []
-        guardrails: list[tuple[Test, CompiledRule]] = []
-        rules: list[tuple[tuple[Test, CompiledRule], ...]] = []
-        defaults: list[tuple[Test, CompiledRule]] = []
-        for number, document in enumerate(self.compiled):
-            if document.scope_topics is not None and not compile_globs(document.scope_topics)(topic):
-                continue
-            here = near[number]
-            classify += [
-                (t, entry)
-                for entry in here.classify
-                if (t := _placed(entry.match, entry.match.test, topic, tool)) is not None
-            ]
-            guardrails += [
-                (t, rule)
-                for rule in here.guardrails
-                if (t := _placed(rule.match, rule.test, topic, tool)) is not None
-            ]
-            if mine := tuple(
-                (t, rule)
-                for rule in here.rules
-                if (t := _placed(rule.match, rule.test, topic, tool)) is not None
-            ):
-                rules.append(mine)
-            if document.default is not None:
-                defaults.append((document.default.test, document.default))
+        near = [
+            (document, here)
+            for document, here in zip(self.compiled, self._index.find(topic, tool), strict=True)
+            if document.scope_topics is None or compile_globs(document.scope_topics)(topic)
+        ]
+        classify = [
+            (test, entry)
+            for _, here in near
+            for entry in here.classify
+            if (test := _placed(entry.match, entry.match.test, topic, tool)) is not None
+        ]
+        certain = not any(entry.facts for _, entry in classify)
+
+        def asked(rules: tuple[CompiledRule, ...]) -> tuple[tuple[Test, CompiledRule], ...]:
+            return tuple(
+                (test, rule)
+                for rule in rules
+                if (test := _placed(rule.match, rule.settled if certain else rule.match.test, topic, tool))
+                is not None
+            )
+
+        guardrails = [pair for _, here in near for pair in asked(here.guardrails)]
+        rules = [mine for _, here in near if (mine := asked(here.rules))]
+        defaults = [
+            (document.default.match.test, document.default) for document, _ in near if document.default
+        ]
         speaking = [*(rule for _, rule in guardrails), *(rule for mine in rules for _, rule in mine)]
         matches = [*(entry.match for _, entry in classify), *(rule.match for rule in speaking)]
         speaking += [rule for _, rule in defaults]
