@@ -45,18 +45,27 @@ def evaluate(policy: PolicySet, subject: Subject, now: datetime) -> Verdict:
         for test, rule in view.guardrails:
             outcome = test(e, subject, now, x)
             if outcome is not False and (outcome is True or rule.holds(outcome)):
-                first, others = (rule, others) if first is None else (first, [*others, rule])
+                if first is None:
+                    first = rule
+                else:
+                    others = [*others, rule]
         covered = False
         for rules in view.rules:
             for test, rule in rules:
                 outcome = test(e, subject, now, x)
                 if outcome is not False and (outcome is True or rule.holds(outcome)):
                     covered = True
-                    first, others = (rule, others) if first is None else (first, [*others, rule])
+                    if first is None:
+                        first = rule
+                    else:
+                        others = [*others, rule]
                     break
         if not covered:
             rule = default_of(view, e, subject, now, x)
-            first, others = (rule, others) if first is None else (first, [*others, rule])
+            if first is None:
+                first = rule
+            else:
+                others = [*others, rule]
         if first is None:
             raise LookupError("no rule and no default")
         if not others and first.plain and x.editable is None:

@@ -59,12 +59,19 @@ class PolicySet:
         self.fallback = fallback
         self.directory = directory
         self._index = _Index(compiled)
+        self._pairs: dict[str, tuple[Test, CompiledRule]] = {}
         self.view: Callable[[str, str | None], View] = lru_cache(maxsize=VIEWS_KEPT)(self._view)
 
     @property
     def rules(self) -> tuple[CompiledRule, ...]:
         """Every guardrail and rule, document by document."""
         return tuple(rule for document in self.compiled for rule in (*document.guardrails, *document.rules))
+
+    def _pair(self, test: Test, rule: CompiledRule) -> tuple[Test, CompiledRule]:
+        """A test with its rule. Views share pairs: the fewer there are, the more of them a processor keeps near."""
+        if test is not rule.settled:
+            return test, rule
+        return self._pairs.setdefault(rule.id, (test, rule))
 
     def _view(self, topic: str, tool: str | None) -> View:
         near = [
@@ -82,7 +89,7 @@ class PolicySet:
 
         def asked(rules: tuple[CompiledRule, ...]) -> tuple[tuple[Test, CompiledRule], ...]:
             return tuple(
-                (test, rule)
+                self._pair(test, rule)
                 for rule in rules
                 if (test := _placed(rule.match, rule.settled if certain else rule.match.test, topic, tool))
                 is not None

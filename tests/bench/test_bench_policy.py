@@ -28,8 +28,8 @@ PEOPLE = Directory(
     people={p: Person(id=p, name=p, email=f"{p}@example.com") for p in ("ana", "bo")},
     groups={"approvers": Group(name="approvers", members=("ana", "bo"))},
 )
-ROUNDS = 15
-DECISIONS = 4_000
+ROUNDS = 31
+DECISIONS = 2_000
 TOPICS = 400
 
 
@@ -95,11 +95,11 @@ def scanner(policy: PolicySet) -> Callable[[Subject], object]:
 
 
 def per_decision(run: Callable[[Subject], object], batch: list[Subject]) -> float:
-    """Microseconds for one."""
-    start = time.perf_counter()
+    """Microseconds of processor time for one: what other processes take from the machine does not count."""
+    start = time.thread_time_ns()
     for subject in batch:
         run(subject)
-    return (time.perf_counter() - start) / len(batch) * 1e6
+    return (time.thread_time_ns() - start) / len(batch) / 1e3
 
 
 def test_a_decision_is_quick_and_stays_so_with_ten_thousand_rules() -> None:
@@ -121,9 +121,11 @@ def test_a_decision_is_quick_and_stays_so_with_ten_thousand_rules() -> None:
     for _ in range(ROUNDS):
         for name, (run, batch) in contenders.items():
             taken[name].append(per_decision(run, batch))
-    print("\n  µs a decision (median of", ROUNDS, "interleaved rounds, best)")
+    print("\n  µs of processor time a decision (median of", ROUNDS, "interleaved rounds, best)")
     for name, figures in taken.items():
         print(f"  {name:28} {statistics.median(figures):10.2f} {min(figures):10.2f}")
     small, large = (statistics.median(taken[f"{count:>6} rules, indexed"]) for count in (100, 10_000))
     print(f"  10,000 rules cost {large / small:.2f} times 100 rules")
-    assert large < 10 * statistics.median(taken["   100 rules, indexed"])
+    assert large < statistics.median(taken["   100 rules, scanned"]), (
+        "the index finds candidates without a scan"
+    )
