@@ -121,8 +121,10 @@ def redeem(
     return replace(change, intents=_told_if_seen(record, "grant.redeemed", now))
 
 
-def revoke(record: ActionRecord, *, operator: str, now: datetime) -> Change | Refused:
-    """Take back an unused release; nothing is issued for it any more."""
+def revoke(record: ActionRecord, *, operator: str, reason: str, now: datetime) -> Change | Refused:
+    """Take back an unused release; nothing is issued for it any more. The reason is kept and shown."""
+    if not reason.strip():
+        return Refused(code="comment_required", sentence="Say in a few words why you take this back.")
     if not record.status.released:
         return Refused(
             code="not_approved", sentence=f"The action is {record.status.value}; nothing to take back."
@@ -132,7 +134,13 @@ def revoke(record: ActionRecord, *, operator: str, now: datetime) -> Change | Re
     if record.grants_revoked:
         return Refused(code="grant_revoked", sentence="The release was taken back already.")
     change = move(
-        record, "grant.revoked", actor=f"operator:{operator}", now=now, detail={}, grants_revoked=True
+        record,
+        "grant.revoked",
+        actor=f"operator:{operator}",
+        now=now,
+        detail={},
+        grants_revoked=True,
+        decision_note=reason.strip(),
     )
     return replace(change, intents=_told_if_seen(record, "grant.revoked", now))
 

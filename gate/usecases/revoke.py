@@ -16,7 +16,7 @@ async def revoke(deps: Deps, cmd: RevokeGrants) -> Done | Refused:
 
     async def change(tx: Transaction, record: ActionRecord) -> list[Change] | Refused:
         now = deps.clock.now()
-        result = revoked(record, operator=cmd.operator, now=now)
+        result = revoked(record, operator=cmd.operator, reason=cmd.reason, now=now)
         if isinstance(result, Refused):
             return result
         live = await tx.grants.latest(record.id, record.version.number)

@@ -90,8 +90,10 @@ def test_a_revoked_release_is_dead_and_stays_so():
     """INV-20"""
     record = approved()
     grant = grant_for(record)
-    taken_back = revoke(record, operator="root", now=later(65))
+    taken_back = revoke(record, operator="root", reason="wrong account", now=later(65))
     assert isinstance(taken_back, Change)
+    assert taken_back.record.decision_note == "wrong account"
+    assert code(revoke(record, operator="root", reason=" ", now=later(65))) == "comment_required"
     assert code(use(taken_back.record, grant)) == "grant_revoked"
     assert code(collectable(taken_back.record, later(66))) == "grant_revoked"
 

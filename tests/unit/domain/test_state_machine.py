@@ -191,7 +191,7 @@ class OneAction(RuleBasedStateMachine):
 
     @rule()
     def is_revoked(self) -> None:
-        if self.apply(revoke(self.record, operator="root", now=self.now)):
+        if self.apply(revoke(self.record, operator="root", reason="x", now=self.now)):
             self.revoked = True
 
     @invariant()
