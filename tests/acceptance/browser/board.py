@@ -48,6 +48,11 @@ class Board:
         await expect(self.notes.last).to_contain_text(words)
 
     @property
+    def answers(self) -> Locator:
+        """What a press brought: lines for this person alone, and the form on top."""
+        return self.page.locator("#messages article.ephemeral, dialog#modal[open]")
+
+    @property
     def dialog(self) -> Locator:
         return self.page.locator("dialog#modal")
 
@@ -78,3 +83,17 @@ class Board:
             "window.pressed = 0; addEventListener('pointerdown', () => { window.pressed += 1 }, true)"
         )
         return lambda: self.page.evaluate("window.pressed")
+
+    @property
+    def home(self) -> Locator:
+        return self.page.locator("#home")
+
+    async def go_home(self) -> None:
+        await self.page.get_by_role("link", name="Signoff Home").click()
+        await expect(self.home).to_be_visible()
+
+    async def say(self, words: str) -> None:
+        """Type into the channel and send."""
+        field = self.page.locator("textarea").first
+        await field.fill(words)
+        await field.press("Enter")

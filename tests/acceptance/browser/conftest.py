@@ -31,21 +31,23 @@ async def agent(town: Town) -> AsyncIterator[Agent]:
 class Lane:
     """A channel of this test's own: topics, windows on it."""
 
-    def __init__(self, number: int, town: Town, people: People) -> None:
+    def __init__(self, number: int, town: Town, people: People, agent: Agent) -> None:
         self.number = number
         self.channel = f"C0LANE{number}"
         self._town = town
         self._people = people
+        self._agent = agent
 
     def topic(self, kind: str) -> str:
         return f"job.lane{self.number}.{kind}"
 
-    async def window(self, user: str, **options: object) -> Board:
-        """A window of this person's own on the channel."""
+    async def window(self, user: str, channel: str = "", **options: object) -> Board:
+        """A window of this person's own on the channel, no form open in it."""
+        await self._agent.close_forms(user)
         page: Page = await self._people.open(**options)
-        return await Board(page, self._town.page, user, self.channel).open()
+        return await Board(page, self._town.page, user, channel or self.channel).open()
 
 
 @pytest.fixture
-def lane(town: Town, people: People) -> Lane:
-    return Lane(town.next_lane(), town, people)
+def lane(town: Town, people: People, agent: Agent) -> Lane:
+    return Lane(town.next_lane(), town, people, agent)

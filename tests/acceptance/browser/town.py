@@ -271,3 +271,11 @@ class Agent:
         """Everything that stands in the workspace."""
         async with self._http.get(f"{self._town.page}/sandbox/state") as answer:
             return await answer.json()
+
+    async def close_forms(self, user: str) -> None:
+        """A form belongs to a person, not to a window; close what an earlier test left open."""
+        stack = (await self.workspace())["stacks"].get(user)
+        if stack:
+            body = {"act": "close_view", "user": user, "view_id": stack[-1]["id"], "clear": True}
+            async with self._http.post(f"{self._town.page}/sandbox/act", json=body) as answer:
+                assert answer.status == 200, await answer.text()
