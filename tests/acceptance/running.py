@@ -361,6 +361,11 @@ class Gate:
                 return found
             cursor = f"&cursor={page['cursor']}"
 
+    async def metrics(self) -> str:
+        assert self._http is not None
+        async with self._http.get(f"{self.url}/metrics") as answer:
+            return await answer.text()
+
     async def outbox(self) -> Json:
         """What `gate outbox list --all --json` says."""
         running = self.processes.gate("outbox", "list", "--all", "--json", env=self.env, cwd=self.folder)
