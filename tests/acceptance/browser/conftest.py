@@ -18,6 +18,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     folder = tmp_path_factory.mktemp("town")
     with town_in(folder, write_policy(folder), write_people(folder)) as running:
         yield running
+        outbox = running.command("outbox", "list")
+    assert outbox["dead"] == 0, outbox
     assert not running.complaints(), "\n".join(running.complaints())
 
 

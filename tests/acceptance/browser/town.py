@@ -156,10 +156,6 @@ class Town:
         """What such a command answers."""
         return answer_of(self.begin(*arguments))
 
-    async def outbox(self) -> list[Json]:
-        """What waits for delivery or died, as `gate outbox list --json` shows it."""
-        return await asyncio.to_thread(self.command, "outbox", "list")
-
     def complaints(self) -> list[str]:
         """Lines in which the gate tells of a defect of its own."""
         return [
