@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gate.domain.action import Json
-from gate.domain.eligibility import counting, enough, may_decide
+from gate.domain.eligibility import could_decide, counting, enough, may_decide
+from gate.domain.escalation import asked_first
 from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import (
@@ -161,7 +162,10 @@ def edit(
     directory: Directory,
     now: datetime,
 ) -> Change | Refused:
-    """Make the next version of the payload. It has no votes (INV-10) and the stricter plan of old and new."""
+    """Make the next version of the payload. It has no votes (INV-10) and the stricter plan of old and new.
+
+    Who decides about it are the people its rule names, who are asked now. Refused where they are too few.
+    """
     refused = _not_now(record, person, version, "edit", directory, now)
     if refused is not None:
         return refused
@@ -169,7 +173,16 @@ def edit(
         return Refused(code="no_change", sentence="Nothing was changed.")
     if verdict.decision.strictness > Decision.REQUIRE_APPROVAL.strictness:
         return Refused(code="edit_refused", sentence=f"Policy refuses the changed payload: {verdict.reason}")
-    plan = tightened(record.plan or ApprovalPlan(), verdict)
+    old = record.plan or ApprovalPlan()
+    plan = tightened(handed_over(old, verdict, record.escalation_step), verdict)
+    called = record.called if people_of(plan) == people_of(old) else ()
+    after = replace(record, plan=plan, called=called)
+    if not enough(plan, could_decide(after, directory), directory):
+        return Refused(
+            code="edit_refused",
+            sentence="Policy has others decide about the changed payload, and too few of them are left.",
+        )
+    asked = tuple(p for p in asked_first(after, directory) if p not in record.asked)
     voided = len(counting(record, directory))
     made = Version(
         number=record.version.number + 1,
@@ -192,10 +205,16 @@ def edit(
             "rule": verdict.rule,
             "voided": voided,
         },
-        intents=(CARD, _thread("approval.edited", now, person, version=made.number, voided=voided)),
+        intents=(
+            CARD,
+            _thread("approval.edited", now, person, version=made.number, voided=voided),
+            *(Intent(channel="slack", kind="dm", body={"person": p, "why": "asked"}) for p in asked),
+        ),
         versions=(*record.versions, made),
         verdict=_merged(record.verdict, verdict),
         plan=plan,
+        asked=(*record.asked, *asked),
+        called=called,
     )
 
 
@@ -282,6 +301,35 @@ def tightened(plan: ApprovalPlan, verdict: Verdict) -> ApprovalPlan:
         on_timeout=newer.on_timeout if verdict.effective.risk >= Risk.HIGH else plan.on_timeout,
         allow=plan.allow & newer.allow,
         evidence=newer.evidence or plan.evidence,
+    )
+
+
+def people_of(plan: ApprovalPlan) -> tuple[frozenset[str], ...]:
+    """Whom a plan names, to compare two of them."""
+    return (frozenset(plan.assignees), frozenset(plan.groups), frozenset(plan.distinct_groups))
+
+
+def handed_over(plan: ApprovalPlan, verdict: Verdict, fired: int) -> ApprovalPlan:
+    """The plan for a changed payload: the people its own rule names decide, for nobody may bring an action under
+    another rule and then decide it under the old one. Quorum and slots never fall; the remaining steps of the
+    ladder keep their times and call the rule's people (`fired` is how many have been taken)."""
+    newer = verdict.plan
+    if newer is None or people_of(newer) == people_of(plan):
+        return plan
+    steps = tuple(
+        step
+        if place < fired
+        else replace(
+            step, to=newer.ladder[min(place, len(newer.ladder) - 1)].to if newer.ladder else ("assignees",)
+        )
+        for place, step in enumerate(plan.ladder)
+    )
+    return replace(
+        plan,
+        assignees=newer.assignees,
+        groups=newer.groups,
+        distinct_groups=newer.distinct_groups or plan.distinct_groups,
+        ladder=steps,
     )
 
 

@@ -8,25 +8,27 @@ from gate.domain.review import already, approve, reject
 from gate.domain.timeouts import fire
 from gate.domain.transitions import Change
 from gate.usecases.commands import CastVote, Done
-from gate.usecases.judging import judge_payload
+from gate.usecases.judging import judge_payload, judge_release
 from gate.usecases.ports import Deps, Transaction
 from gate.usecases.transact import on_action
 
 
-def overdue(deps: Deps, record: ActionRecord) -> list[Change]:
+async def overdue(deps: Deps, tx: Transaction, record: ActionRecord) -> list[Change]:
     """The deadlines that have come but not been fired yet, in order: they count before anybody's word (INV-28).
 
     A request that nobody decided in time must not be approved because the ticker was late.
     """
     changes: list[Change] = []
     now = deps.clock.now()
+    rules = deps.rules.current
     while (due := record.deadline) is not None and due.due_at <= now:
         fired = fire(
             record,
             seq=due.seq,
             now=now,
-            directory=deps.rules.current.directory,
+            directory=rules.directory,
             repage_sec=deps.limits.repage_sec,
+            judged_again=await judge_release(tx, rules, record, now),
         )
         if isinstance(fired, Refused):
             break
@@ -45,7 +47,7 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
         late = None
         rules = deps.rules.current
         now = deps.clock.now()
-        fired = overdue(deps, before)
+        fired = await overdue(deps, tx, before)
         record = fired[-1].record if fired else before
         if cmd.choice is Choice.REJECT:
             result = reject(
