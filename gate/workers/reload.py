@@ -142,6 +142,7 @@ class PolicyHolder:
         texts = files.read()
         self._current = compiled(texts)
         self._seen = texts.digest
+        self._seen_problem: str | None = None
         self._problem: str | None = None
 
     @property
@@ -161,15 +162,21 @@ class PolicyHolder:
         """
         try:
             texts = self.files.read()
-            if texts.digest == self._seen:
-                return False
-            self._seen = texts.digest
-            self._current = compiled(texts)
         except PolicyError as error:
             self._problem = str(error)
             return False
-        self._problem = None
-        return True
+        if texts.digest == self._seen:
+            self._problem = self._seen_problem  # what could not be read a moment ago can be read again
+            return False
+        self._seen, self._seen_problem = texts.digest, "the files could not be compiled"
+        try:
+            self._current = compiled(texts)
+            self._seen_problem = None
+        except PolicyError as error:
+            self._seen_problem = str(error)
+        finally:
+            self._problem = self._seen_problem
+        return self._problem is None
 
     async def watch(
         self,
