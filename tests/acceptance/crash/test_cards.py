@@ -31,7 +31,7 @@ async def test_an_old_card_works_after_a_crash(processes: Processes, tmp_path: P
         await slack.card(action["id"], _decided)
 
 
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)])
 async def test_a_vote_that_was_acknowledged_counts_after_a_crash(
     processes: Processes, tmp_path: Path, request: pytest.FixtureRequest, engine: str
 ) -> None:

@@ -24,12 +24,13 @@ async def test_what_passed_while_down_fires_once_and_late(
     async with town(processes, tmp_path, database_url=url, rate_limits=False) as (gate, slack):
         brief = [await gate.propose("work.brief", key=f"b{n}") for n in range(3)]
         held = await gate.propose("work.held")
+        await gathered(*(slack.card(each["id"]) for each in (*brief, held)))
         await gate.crash()
         await _passed(brief[-1])  # the latest of all deadlines
         await gate.start()
         ends = await asyncio.gather(*(gate.action(each["id"], wait=20) for each in brief))
         assert [each["status"] for each in ends] == ["expired"] * 3
-        await slack.card(held["id"])
+        await gathered(*(slack.card(each["id"], _expired, within=60) for each in brief))
         await gate.crash()
         await gate.start()
         for each in brief:
@@ -48,7 +49,6 @@ async def test_what_passed_while_down_fires_once_and_late(
         assert all(r["detail"]["late_ms"] > 0 for r in timed)
         document = await gate.action(held["id"])
         assert (document["status"], document["approval"]["held"]) == ("pending", True)
-        await gathered(*(slack.card(each["id"], _expired, within=60) for each in brief))
 
 
 async def _passed(document: Json) -> None:

@@ -20,7 +20,7 @@ def decided(card: Json) -> bool:
     return not buttons(card)
 
 
-@pytest.mark.parametrize("mode", ["refused", "503"])
+@pytest.mark.parametrize("mode", ["refused", pytest.param("503", marks=pytest.mark.soak)])
 async def test_cards_converge_after_an_outage(processes: Processes, tmp_path: Path, mode: str) -> None:
     """INV-34: nothing is given up while Slack is away, and nothing is posted twice when it is back. INV-37: a request
     taken back meanwhile is shown so. INV-38: the ladder goes on past people who cannot be reached, on time."""
