@@ -44,7 +44,8 @@ class CompiledMatch:
     risk_floor: str | None
     """The lowest effective risk at which it can hold, where it says so itself."""
     told: tuple[Words, ...]
-    """What to tell a reviewer: the conditions on the action, or where there are none those on where it belongs."""
+    """What to tell a reviewer: the conditions on the action, else those on who asks and where; topic and tool stand
+    on every card anyway."""
 
 
 def compile_match(
@@ -72,7 +73,7 @@ def compile_match(
         velocities=frozenset[Velocity]().union(*(part.velocities for part in parts)),
         works=any(part.works for part in parts),
         risk_floor=match.risk_at_least,
-        told=tuple(part.words for part in ([part for part in asked if part.telling] or [*placed, *asked])),
+        told=tuple(part.words for part in ([part for part in asked if part.telling] or asked)),
     )
 
 
@@ -191,8 +192,12 @@ def _nested(key: str, matches: list[Match], path: Path, report: Report, proof: _
 
     def words(e: Effective, s: Subject, now: datetime, x: Scratch) -> str:
         told: list[str] = []
-        for (parts, _), inner in zip(groups, tests, strict=True):
-            if key == "any" and inner(e, s, now, x) is False and test(e, s, now, x) is not False:
+        outcomes = [inner(e, s, now, x) for inner in tests]
+        holds = any(outcome is True for outcome in outcomes)
+        fails = test(e, s, now, x) is False
+        for (parts, _), outcome in zip(groups, outcomes, strict=True):
+            # What did not contribute is left out: once one of `any` holds, what is unknown makes no difference.
+            if key == "any" and (outcome is not True if holds else outcome is False and not fails):
                 continue
             told.append(" and ".join(part.words(e, s, now, x) for part in parts) or "anything")
         joined = (" or " if key == "any" else " and ").join(told)
