@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import time
 from pathlib import Path
@@ -35,7 +36,8 @@ async def test_the_agent_is_answered_within_fifty_milliseconds_of_the_click(
         figures = sorted(taken[WARM_UP:])
         median, late = statistics.median(figures), figures[int(len(figures) * 0.95)]
         print(
-            f"\n  {engine:10} {risk:6} risk: p50 {median:5.1f} ms, p95 {late:5.1f} ms, {len(figures)} rounds"
+            f"\n  {engine:10} {risk:6} risk: p50 {median:5.1f} ms, p95 {late:5.1f} ms, {len(figures)} rounds, "
+            f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
         )
         assert median < HELD_TO_MS
 
