@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from tests.acceptance.browser.board import Board
 from tests.acceptance.browser.town import Agent, Town, town_in, write_people, write_policy
 from tests.harness.browser import People
+
+expect.set_options(timeout=15_000)
+"""A bound for machines that are busy; what is waited for comes within a second elsewhere."""
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +50,8 @@ class Lane:
         """A window of this person's own on the channel, no form open in it."""
         await self._agent.close_forms(user)
         page: Page = await self._people.open(**options)
-        return await Board(page, self._town.page, user, channel or self.channel).open()
+        since = await self._agent.newest_message()
+        return await Board(page, self._town.page, user, channel or self.channel, since=since).open()
 
 
 @pytest.fixture

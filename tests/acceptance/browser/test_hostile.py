@@ -176,6 +176,8 @@ async def approve_wholly(window: Board, asked: dict[str, Any]) -> str:
     await expect(window.dialog).to_be_visible()
     title = window.dialog.locator("h2")
     while True:
+        top = await window.dialog.locator(".modal-body").evaluate("body => body.scrollTop")
+        assert top == 0, "a page is read from its beginning"
         read += await window.dialog.locator(".modal-body pre").all_inner_texts()
         if await window.dialog.locator("[data-modal=submit]").count():
             break
