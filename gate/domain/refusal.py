@@ -23,7 +23,7 @@ class Refused:
     `edit_refused`, `no_change`, `comment_required`, `unknown_person`, `not_pending`, `not_approved`,
     `grant_redeemed`, `grant_expired`, `grant_revoked`, `payload_mismatch`, `audience_mismatch`,
     `invalid_grant`, `outcome_reported`, `not_due`, `key_reused`, `conflict`,
-    `callback_refused`.
+    `callback_refused`, `owner_unknown`.
     """
 
     code: str

@@ -55,6 +55,12 @@ def approve(
     refused = _not_now(record, person, version, "approve", directory, now)
     if refused is not None:
         return refused
+    if directory.find(record.agent.owner) is None:
+        return Refused(
+            code="owner_unknown",
+            sentence=f"Nobody can approve while the owner of {record.agent.name} is missing from people.yaml: "
+            "it is not known who must not decide. You can still reject it.",
+        )
     plan = record.plan or ApprovalPlan()
     # Who made this version has been reading since the version before it.
     shown = record.created_at if record.version.editor == person else record.version.created_at
