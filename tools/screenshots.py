@@ -33,7 +33,9 @@ async def _card(page: Page) -> None:
     await page.get_by_role("link", name=re.compile("approvals-finance")).click()
     await expect(_refund(page).get_by_role("button", name="Approve")).to_be_visible()
     await expect(page.locator("#messages article", has_text="credit note of $240.00")).to_be_visible()
-    await _refund(page).evaluate("card => card.parentElement.scrollTo(0, card.offsetTop - card.parentElement.offsetTop - 40)")
+    await _refund(page).evaluate(
+        "card => card.parentElement.scrollTo(0, card.offsetTop - card.parentElement.offsetTop - 40)"
+    )
 
 
 async def _details(page: Page) -> None:
