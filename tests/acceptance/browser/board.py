@@ -36,6 +36,12 @@ class Board:
     def button(self, action_id: str, name: str) -> Locator:
         return self.card(action_id).locator(f"[data-action-id={name}]")
 
+    async def selector(self, action_id: str, name: str) -> str:
+        """CSS for this button of this card and no other's, once it is there."""
+        await expect(self.button(action_id, name)).to_be_visible()
+        ts = await self.card(action_id).get_attribute("data-ts")
+        return f'#messages article[data-ts="{ts}"] [data-action-id={name}]'
+
     async def press(self, action_id: str, name: str) -> None:
         await self.button(action_id, name).click()
 

@@ -42,13 +42,16 @@ class Lane:
         self._town = town
         self._people = people
         self._agent = agent
+        self._begun = False
 
     def topic(self, kind: str) -> str:
         return f"job.lane{self.number}.{kind}"
 
     async def window(self, user: str, channel: str = "", **options: object) -> Board:
         """A window of this person's own on the channel, no form open in it."""
-        await self._agent.close_forms(user)
+        if not self._begun:
+            await self._agent.close_forms()
+        self._begun = True
         page: Page = await self._people.open(**options)
         since = await self._agent.newest_message()
         return await Board(page, self._town.page, user, channel or self.channel, since=since).open()

@@ -22,7 +22,7 @@ async def test_from_page_load_to_an_approval_without_the_mouse(agent: Agent, lan
     window = await lane.window("U0ANA")
     page = window.page
     await expect(window.button(asked["id"], "approve")).to_be_visible()
-    await tab_to(page, "[data-action-id=approve]")
+    await tab_to(page, await window.selector(asked["id"], "approve"))
     assert await page.evaluate("document.activeElement.getAttribute('aria-label')") == (
         "Approve: Refund order 4712"
     )
@@ -44,7 +44,7 @@ async def test_becoming_somebody_else_and_rejecting_without_the_mouse(agent: Age
     await page.keyboard.press("ArrowRight")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("button", name="You are Bo Lindqvist")).to_be_focused()
-    await tab_to(page, "[data-action-id=reject]")
+    await tab_to(page, await window.selector(asked["id"], "reject"))
     await page.keyboard.press("Enter")
     await expect(window.dialog.get_by_label("What should be different?")).to_be_focused()
     await page.keyboard.type("Ask the customer first")
@@ -62,7 +62,7 @@ async def test_an_edit_without_the_mouse(agent: Agent, lane: Lane) -> None:
     window = await lane.window("U0ANA")
     page = window.page
     await expect(window.button(asked["id"], "edit")).to_be_visible()
-    await tab_to(page, "[data-action-id=edit]")
+    await tab_to(page, await window.selector(asked["id"], "edit"))
     await page.keyboard.press("Enter")
     await expect(window.field("/amount").locator("input")).to_be_focused()
     await page.keyboard.press("Control+A")

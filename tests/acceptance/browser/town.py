@@ -272,10 +272,10 @@ class Agent:
         """The timestamp of what was said last anywhere, to a person alone or to all."""
         return max((message["ts"] for message in (await self.workspace())["messages"]), default="0")
 
-    async def close_forms(self, user: str) -> None:
-        """A form belongs to a person, not to a window; close what an earlier test left open."""
-        stack = (await self.workspace())["stacks"].get(user)
-        if stack:
-            body = {"act": "close_view", "user": user, "view_id": stack[-1]["id"], "clear": True}
-            async with self._http.post(f"{self._town.page}/sandbox/act", json=body) as answer:
-                assert answer.status == 200, await answer.text()
+    async def close_forms(self) -> None:
+        """A form belongs to a person, not to a window; close what earlier tests left open."""
+        for user, stack in (await self.workspace())["stacks"].items():
+            if stack:
+                body = {"act": "close_view", "user": user, "view_id": stack[-1]["id"], "clear": True}
+                async with self._http.post(f"{self._town.page}/sandbox/act", json=body) as answer:
+                    assert answer.status == 200, await answer.text()
