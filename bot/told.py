@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gate.domain.eligibility import counting, slots
+from gate.domain.eligibility import counting, risk_of, slots
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Status
 from gate.domain.verdict import ApprovalPlan
@@ -40,7 +40,7 @@ def _missing(record: ActionRecord, directory: Directory) -> str:
     plan = record.plan or ApprovalPlan()
     counted = counting(record, directory)
     needed = max(plan.quorum, len(plan.distinct_groups))
-    open_slots = [group for group, who in slots(plan, counted, directory).items() if who is None]
+    open_slots = [group for group, who in slots(plan, counted, directory, risk_of(record)).items() if who is None]
     missing = max(needed - len(counted), len(open_slots), 1)
     one = "One more person is" if missing == 1 else f"{missing} more people are"
     of = f", among them someone of {_and(open_slots)}" if open_slots else ""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from gate.domain.people import APPROVERS, Directory, Person
+from gate.domain.oncall import everyone_of
+from gate.domain.people import APPROVERS, TRUSTED, Directory, Person
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Choice
+from gate.domain.risk import Risk
 from gate.domain.verdict import ApprovalPlan
 
 REQUESTER_LABELS = ("requester", "requested_by")
@@ -31,11 +33,16 @@ def conflicts(record: ActionRecord, directory: Directory) -> Mapping[str, Refuse
     return found
 
 
-def named(plan: ApprovalPlan, directory: Directory) -> tuple[Person, ...]:
-    """The active people the plan names, in order, each once: assignees first, then groups."""
+def risk_of(record: ActionRecord) -> Risk:
+    """The risk at which lists of people must be fresh enough for this action."""
+    return record.verdict.effective.risk
+
+
+def named(plan: ApprovalPlan, directory: Directory, risk: Risk = Risk.CRITICAL) -> tuple[Person, ...]:
+    """The active people the plan names, in order, each once: assignees first, then groups that count at this risk."""
     people = [directory.people[a] for a in plan.assignees if a in directory.people]
     for group in (*plan.groups, *plan.distinct_groups):
-        people.extend(directory.members(group))
+        people.extend(directory.members(group, risk))
     return tuple({p.id: p for p in people if p.active}.values())
 
 
@@ -48,13 +55,37 @@ def may_decide(record: ActionRecord, person_id: str, directory: Directory) -> Re
     if conflict is not None:
         return conflict
     plan = record.plan or ApprovalPlan()
-    if person.id in record.called or any(p.id == person.id for p in named(plan, directory)):
+    risk = risk_of(record)
+    if person.id in record.called or any(p.id == person.id for p in named(plan, directory, risk)):
         return None
-    if any(p.id == person.id for p in directory.members(APPROVERS)):
+    if any(p.id == person.id for p in directory.members(APPROVERS, risk)):
         return None
+    if (outdated := _outdated(plan, person, directory, risk)) is not None:
+        return outdated
     return Refused(
         code="not_a_reviewer", sentence=f"You are not a reviewer of this request; {_who(plan, directory)}"
     )
+
+
+def _outdated(plan: ApprovalPlan, person: Person, directory: Directory, risk: Risk) -> Refused | None:
+    """Why a member of a user group does not count: its list is too old for this risk, or was never read."""
+    for group in (*plan.groups, *plan.distinct_groups, APPROVERS):
+        found = directory.groups.get(group)
+        if found is None or not directory.outdated(group, risk):
+            continue
+        if found.read_at is None:
+            since = f"Slack has not yet said who is in the group {group}"
+        elif person.id in found.members:
+            since = f"Slack last said who is in the group {group} on {found.read_at:%Y-%m-%d at %H:%M} UTC"
+        else:
+            continue
+        limit = int(TRUSTED[risk].total_seconds() // 60)
+        bound = f"{limit} minutes" if limit < 120 else f"{limit // 60} hours"
+        return Refused(
+            code="not_a_reviewer",
+            sentence=f"{since}; at {risk.value} risk that must be known within {bound}. Please try again soon.",
+        )
+    return None
 
 
 def _who(plan: ApprovalPlan, directory: Directory) -> str:
@@ -70,12 +101,14 @@ def counting(record: ActionRecord, directory: Directory) -> tuple[str, ...]:
     return tuple(p for p in dict.fromkeys(voters) if may_decide(record, p, directory) is None)
 
 
-def slots(plan: ApprovalPlan, people: Iterable[str], directory: Directory) -> Mapping[str, str | None]:
+def slots(
+    plan: ApprovalPlan, people: Iterable[str], directory: Directory, risk: Risk = Risk.CRITICAL
+) -> Mapping[str, str | None]:
     """Which person fills each of `distinct_groups`, matched so that as many as possible are filled (INV-08).
 
     A person fills one slot only, also one who is a member of several of the groups.
     """
-    members = {g: {p.id for p in directory.members(g)} for g in plan.distinct_groups}
+    members = {g: {p.id for p in directory.members(g, risk)} for g in plan.distinct_groups}
     holder: dict[str, str] = {}
 
     def seat(person: str, tried: set[str]) -> bool:
@@ -93,25 +126,27 @@ def slots(plan: ApprovalPlan, people: Iterable[str], directory: Directory) -> Ma
     return {g: holder.get(g) for g in plan.distinct_groups}
 
 
-def enough(plan: ApprovalPlan, people: Iterable[str], directory: Directory) -> bool:
+def enough(
+    plan: ApprovalPlan, people: Iterable[str], directory: Directory, risk: Risk = Risk.CRITICAL
+) -> bool:
     """Whether these different people satisfy quorum and slots."""
     voters = tuple(dict.fromkeys(people))
     needed = max(plan.quorum, len(plan.distinct_groups))
-    return len(voters) >= needed and None not in slots(plan, voters, directory).values()
+    return len(voters) >= needed and None not in slots(plan, voters, directory, risk).values()
 
 
 def could_decide(record: ActionRecord, directory: Directory) -> tuple[str, ...]:
     """Everyone who could ever decide: named people, `approvers`, and whomever the ladder may call."""
-    plan = record.plan or ApprovalPlan()
-    people = [*named(plan, directory), *directory.members(APPROVERS)]
+    plan, risk = record.plan or ApprovalPlan(), risk_of(record)
+    people = [*named(plan, directory, risk), *directory.members(APPROVERS, risk)]
     for step in plan.ladder:
         for target in step.to:
             kind, _, name = target.partition(":")
             if kind == "group":
-                people.extend(directory.members(name))
+                people.extend(directory.members(name, risk))
             elif kind == "oncall":
                 rota = directory.rotas.get(name)
-                ids = (rota.rotation.people if rota and rota.rotation else ()) if rota else ()
+                ids = everyone_of(rota) if rota is not None else ()
                 people.extend(directory.people[i] for i in ids if i in directory.people)
             elif target in directory.people:
                 people.append(directory.people[target])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gate.domain.action import Json
-from gate.domain.eligibility import counting, enough, may_decide
+from gate.domain.eligibility import counting, enough, may_decide, risk_of
 from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import (
@@ -88,7 +88,7 @@ def approve(
     if judged_again is not None:
         detail["judged_again_under"] = judged_again.policy_digest
     actor = f"person:{person}"
-    if not enough(plan, counted, directory):
+    if not enough(plan, counted, directory, risk_of(voted)):
         told = _thread("approval.vote", now, person, counted=len(counted), quorum=plan.quorum)
         return move(
             record,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gate.domain.action import Agent, Json, Proposal
-from gate.domain.eligibility import could_decide, enough
+from gate.domain.eligibility import could_decide, enough, risk_of
 from gate.domain.escalation import asked_first, next_deadline
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Status, Version
@@ -37,7 +37,7 @@ def submit(
     record = _record(action_id, agent, proposal, payload_sha256, verdict, now)
     if record.status is Status.PENDING:
         plan = verdict.plan
-        if plan is None or not enough(plan, could_decide(record, directory), directory):
+        if plan is None or not enough(plan, could_decide(record, directory), directory, risk_of(record)):
             verdict = replace(
                 verdict,
                 decision=Decision.DENY,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from gate.domain.action import Json
-from gate.domain.eligibility import counting, slots
+from gate.domain.eligibility import counting, risk_of, slots
 from gate.domain.people import Directory
 from gate.domain.request import REJECT_CATEGORIES, ActionRecord, Grant, Status
 from gate.domain.verdict import ApprovalPlan
@@ -145,7 +145,7 @@ def action_view(
         groups=plan.groups or plan.distinct_groups,
         slots=tuple(
             SlotView(group=group, filled_by=ref(holder) if holder else None)
-            for group, holder in slots(plan, counted, directory).items()
+            for group, holder in slots(plan, counted, directory, risk_of(record)).items()
         ),
         votes=tuple(
             VoteView(
