@@ -21,6 +21,11 @@ class Metrics:
             buckets=_LATENESS,
             registry=self.registry,
         )
+        self.nobody_reached = Counter(
+            "signoff_ladder_nobody_reached",
+            "Ladder steps that found nobody to call; the approvers were asked instead.",
+            registry=self.registry,
+        )
         self.deliveries = Counter(
             "signoff_outbox_attempts",
             "Attempts to deliver, by channel and result.",

@@ -128,7 +128,11 @@ def _escalated(event: ThreadEvent, view: ActionView) -> Told:
     step = _number(event.detail, "step")
     numbered = f", step {step}" if step else ""
     whom = listed([parts.name(p) for p in event.mention[:10]])
-    nobody = "" if event.mention else " Nobody could be reached on this step."
+    via = event.detail.get("via")
+    ways = [word for way, word in _WAYS.items() if isinstance(via, list) and way in via]
+    numbered += f", by {listed(ways)}" if ways else ""
+    hole = event.detail.get("nobody") is True or (not event.mention and via is None)
+    nobody = " Nobody could be reached on this step." if hole else ""
     sentence = f"Escalated{numbered}{f' to {whom}' if whom else ''}.{nobody}{_left(event, view)}"
     first = [parts.words("▲ "), parts.words(f"Escalated{numbered}", bold=True)]
     asked = [parts.words(" ·"), *_ping(event.mention)] if event.mention else []
@@ -199,4 +203,5 @@ _TELLERS: Mapping[str, Callable[[ThreadEvent, ActionView], Told]] = {
     "grant.revoked": _revoked,
     "outcome.reported": _outcome,
 }
+_WAYS = {"email": "e-mail", "pagerduty": "PagerDuty"}
 _NAMES_THEM = frozenset({"approval.reassigned", "approval.escalated"})

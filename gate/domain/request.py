@@ -235,6 +235,13 @@ class ActionRecord:
         return self.versions[0]
 
     @property
+    def paged(self) -> bool:
+        """Whether a pager was triggered: by a ladder step that fired, or, with such a step, by the end of the SLA."""
+        plan = self.plan or ApprovalPlan()
+        fired = plan.ladder if self.breached else plan.ladder[: self.escalation_step]
+        return any("pagerduty" in step.via for step in fired)
+
+    @property
     def edited(self) -> bool:
         """Whether a person changed the payload."""
         return len(self.versions) > 1

@@ -21,7 +21,7 @@ from gate.domain.request import (
     Vote,
 )
 from gate.domain.risk import Risk
-from gate.domain.submission import callback
+from gate.domain.submission import callback, progress
 from gate.domain.transitions import CARD, Change, Intent, move
 from gate.domain.verdict import ApprovalPlan, Decision, Verdict
 
@@ -233,7 +233,12 @@ def reassign(
         actor=f"person:{person}",
         now=now,
         detail={"to": list(to)},
-        intents=(CARD, _thread("approval.reassigned", now, person, mention=list(to)), *dms),
+        intents=(
+            CARD,
+            _thread("approval.reassigned", now, person, mention=list(to)),
+            *dms,
+            *progress(record, "approval.reassigned"),
+        ),
         asked=asked,
         called=wider.called,
         reassignments=(*record.reassignments, Reassignment(by=person, to=to, reason=reason.strip(), at=now)),

@@ -71,6 +71,13 @@ def callback(record: ActionRecord, status: Status) -> tuple[Intent, ...]:
     return (Intent(channel="webhook", kind="event", body={"event": status.value}),)
 
 
+def progress(record: ActionRecord, event: str) -> tuple[Intent, ...]:
+    """The webhook that tells what an action waits through (`approval.…`), where the agent named an address for it."""
+    if record.proposal.callback_url is None:
+        return ()
+    return (Intent(channel="webhook", kind="event", body={"event": event}),)
+
+
 def _record(
     action_id: str, agent: Agent, proposal: Proposal, sha256: str, verdict: Verdict, now: datetime
 ) -> ActionRecord:

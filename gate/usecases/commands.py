@@ -102,8 +102,12 @@ class ReportOutcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Done:
-    """The command took effect; `record` is the state it left. `replayed`: it had taken effect before."""
+    """The command took effect; `record` is the state it left. `replayed`: it had taken effect before.
+
+    `nobody_reached`: a ladder step found nobody to call, and an operator should hear of it.
+    """
 
     record: ActionRecord
     grant: Grant | None = None
     replayed: bool = False
+    nobody_reached: bool = False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
-from gate.domain.timeouts import fire as fired
+from gate.domain.timeouts import fire as act
 from gate.domain.transitions import Change
 from gate.usecases.commands import Done, FireDeadline
 from gate.usecases.ports import Deps, Transaction
@@ -14,14 +16,22 @@ from gate.usecases.transact import on_action
 async def fire(deps: Deps, cmd: FireDeadline) -> Done | Refused:
     """The record after the deadline did its work, once (INV-25); refused `not_due` or `not_pending` otherwise."""
 
+    fired: list[Change] = []
+
     async def change(tx: Transaction, record: ActionRecord) -> list[Change] | Refused:
-        result = fired(
+        result = act(
             record,
             seq=cmd.seq,
             now=deps.clock.now(),
             directory=deps.rules.current.directory,
             repage_sec=deps.limits.repage_sec,
         )
-        return result if isinstance(result, Refused) else [result]
+        if isinstance(result, Refused):
+            return result
+        fired.append(result)
+        return [result]
 
-    return await on_action(deps, cmd.action_id, change)
+    done = await on_action(deps, cmd.action_id, change)
+    if isinstance(done, Refused):
+        return done
+    return replace(done, nobody_reached=fired[-1].audit.detail.get("nobody_reached") is True)
