@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from gate.domain.delegation import Delegation
 from gate.domain.risk import Risk
 
 APPROVERS = "approvers"
@@ -108,6 +109,7 @@ class Directory:
 
     Two persons never share an id, address or Slack id; the loader refuses such a file. `as_of` is the instant at
     which the ages of what was read elsewhere are judged; without it such a list is taken for never read.
+    `delegations` are those in force at the moment it is asked for; people.yaml has none, the store has.
     """
 
     people: Mapping[str, Person] = field(default_factory=dict[str, Person])
@@ -115,6 +117,7 @@ class Directory:
     rotas: Mapping[str, Rota] = field(default_factory=dict[str, Rota])
     default_channel: str = "#approvals"
     escalation_channel: str | None = None
+    delegations: tuple[Delegation, ...] = ()
     as_of: datetime | None = None
 
     def find(self, name: str) -> Person | None:

@@ -81,7 +81,7 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Vote:
-    """A person's word on one version. `on_behalf_of` is reserved for delegated grants, None otherwise."""
+    """A person's word on one version. `on_behalf_of` is the grantor where it was given under a delegation."""
 
     person: str
     choice: Choice
