@@ -239,6 +239,15 @@ pins = Table(
     UniqueConstraint("team_id", "user_id"),
 )
 
+# What other systems said last about who is in a group or on duty; one row for each of their lists.
+listings = Table(
+    "listings",
+    metadata,
+    Column("source", KEY, primary_key=True),
+    Column("read_at", Instant, nullable=False),
+    Column("listed", Text, nullable=False),
+)
+
 agents = Table(
     "agents",
     metadata,

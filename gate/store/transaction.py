@@ -9,6 +9,7 @@ from gate.store.bound import Bound
 from gate.store.cards import SqlCards
 from gate.store.deadlines import SqlDeadlines
 from gate.store.grants import SqlGrants
+from gate.store.listings import SqlListings
 from gate.store.outbox import SqlOutbox
 from gate.store.pins import SqlPins
 from gate.store.snapshots import SqlSnapshots
@@ -26,4 +27,5 @@ class SqlTransaction:
         self.cards = SqlCards(bound)
         self.pins = SqlPins(bound)
         self.agents = SqlAgents(bound)
+        self.listings = SqlListings(bound)
         self.snapshots = SqlSnapshots(bound)

@@ -307,7 +307,60 @@ class Pins(Protocol):
 
     async def by_user(self, team_id: str, user_id: str) -> Pin | None: ...
 
+    async def all(self) -> tuple[Pin, ...]: ...
+
     async def add(self, pin: Pin) -> bool: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """A stretch of a schedule as another system tells it; without a start or an end where it is open."""
+
+    email: str
+    start: datetime | None
+    end: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """What another system said about people: the members of a Slack user group, or the turns of a schedule."""
+
+    team_id: str = ""
+    users: tuple[str, ...] = ()
+    turns: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """A list as it was read last. `source` is `usergroup:ID` of Slack or `schedule:ID` of PagerDuty."""
+
+    source: str
+    read_at: datetime
+    listed: Listed
+
+
+class Listings(Protocol):
+    """Lists of people kept elsewhere, as they were read last."""
+
+    async def put(self, listing: Listing) -> None: ...
+
+    async def all(self) -> tuple[Listing, ...]: ...
+
+
+class ListUnavailable(Exception):
+    """A list cannot be read now; the text says why, for the log. `after_sec` where the other side named a time."""
+
+    def __init__(self, sentence: str, *, after_sec: float | None = None) -> None:
+        super().__init__(sentence)
+        self.after_sec = after_sec
+
+
+class ListSource(Protocol):
+    """One outside system that keeps lists of people."""
+
+    async def read(self, list_id: str) -> Listed:
+        """The list as it is now. Raises `ListUnavailable`."""
+        ...
 
 
 class Agents(Protocol):
@@ -369,6 +422,8 @@ class Transaction(Protocol):
     def pins(self) -> Pins: ...
     @property
     def agents(self) -> Agents: ...
+    @property
+    def listings(self) -> Listings: ...
     @property
     def snapshots(self) -> Snapshots: ...
 
