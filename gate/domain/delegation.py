@@ -1,4 +1,4 @@
-"""One person's authority lent to another for a while: what it covers and when it holds; who may lend is told elsewhere."""
+"""One person's authority lent to another for a while: what it covers, when it holds; who may lend is not its matter."""
 
 from __future__ import annotations
 
