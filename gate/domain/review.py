@@ -22,7 +22,7 @@ from gate.domain.request import (
     Vote,
 )
 from gate.domain.risk import Risk
-from gate.domain.submission import callback, progress
+from gate.domain.submission import asking, callback, progress
 from gate.domain.transitions import CARD, Change, Intent, move
 from gate.domain.verdict import ApprovalPlan, Decision, Verdict
 
@@ -242,7 +242,6 @@ def reassign(
                 code="unknown_person", sentence=f"{who} cannot be asked: {why or 'not an active reviewer'}."
             )
     asked = tuple(dict.fromkeys((*record.asked, *to)))
-    dms = tuple(Intent(channel="slack", kind="dm", body={"person": p, "why": "asked"}) for p in to)
     return move(
         record,
         "approval.reassigned",
@@ -252,7 +251,7 @@ def reassign(
         intents=(
             CARD,
             _thread("approval.reassigned", now, person, mention=list(to)),
-            *dms,
+            *asking(wider, to, directory),
             *progress(record, "approval.reassigned"),
         ),
         asked=asked,

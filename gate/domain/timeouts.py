@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from gate.domain.action import Json
-from gate.domain.escalation import called_by, next_deadline, on_timeout
+from gate.domain.eligibility import stand_ins
+from gate.domain.escalation import called_by, next_deadline, on_timeout, unreached
 from gate.domain.people import APPROVERS, Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Deadline, DeadlineKind, Status
@@ -42,12 +43,17 @@ def _step(
 ) -> Change:
     step = (record.plan or ApprovalPlan()).ladder[deadline.step]
     called = called_by(step.to, record, directory, now)
-    detail = {"step": deadline.step + 1, "to": list(step.to), "called": list(called)}
+    detail: dict[str, Json] = {"step": deadline.step + 1, "to": list(step.to), "called": list(called)}
+    missed = unreached(step.to, record, directory, now)
+    if missed:
+        detail["unreached"] = [f"{target} {why}" for target, why in missed]
     if not called:
         # The ladder goes on without waiting, and whoever may always decide hears of the hole in it (INV-30).
         called = called_by((f"group:{APPROVERS}",), record, directory, now)
         detail |= {"nobody_reached": True, "called": list(called)}
-    return _calling(record, "approval.escalated", called, step.via, deadline, now, repage_sec, detail)
+    return _calling(
+        record, "approval.escalated", called, step.via, deadline, now, repage_sec, detail, directory
+    )
 
 
 def _sla(
@@ -77,7 +83,9 @@ def _sla(
     second_chance = called_by((f"group:{APPROVERS}",), record, directory, now)
     called = record.asked if what is OnTimeout.HOLD else second_chance
     detail: dict[str, Json] = {"on_timeout": what.value, "called": list(called)}
-    return _calling(breached, "approval.sla_breach", called, plan.ways, deadline, now, repage_sec, detail)
+    return _calling(
+        breached, "approval.sla_breach", called, plan.ways, deadline, now, repage_sec, detail, directory
+    )
 
 
 def _repage(
@@ -87,7 +95,7 @@ def _repage(
     called = called_by((*record.asked, f"group:{APPROVERS}"), record, directory, now)
     ways = (record.plan or ApprovalPlan()).ways
     detail: dict[str, Json] = {"called": list(called)}
-    return _calling(record, "approval.repaged", called, ways, deadline, now, repage_sec, detail)
+    return _calling(record, "approval.repaged", called, ways, deadline, now, repage_sec, detail, directory)
 
 
 def _calling(
@@ -99,6 +107,7 @@ def _calling(
     now: datetime,
     repage_sec: int,
     detail: dict[str, Json],
+    directory: Directory,
 ) -> Change:
     """A transition that tells people and arms what comes next; whoever is called may decide from now on."""
     steps = record.escalation_step + (1 if kind == "approval.escalated" else 0)
@@ -111,6 +120,7 @@ def _calling(
     if hole and following.kind is DeadlineKind.STEP:
         following = replace(following, due_at=min(following.due_at, now))
     told = {"mention": mention, "step": steps, "via": list(ways)} | ({"nobody": True} if hole else {})
+    told |= {"unreached": detail["unreached"]} if "unreached" in detail else {}
     return move(
         record,
         kind,
@@ -120,7 +130,7 @@ def _calling(
         intents=(
             CARD,
             _thread(kind, deadline, now, **told),
-            *_calls(called, ways, deadline, slack=bool(mention)),
+            *_calls(called, stand_ins(after, called, directory), ways, deadline, slack=bool(mention)),
             *(progress(record, kind) if kind != "approval.repaged" else ()),
         ),
         escalation_step=steps,
@@ -133,14 +143,21 @@ def _calling(
 
 
 def _calls(
-    called: tuple[str, ...], ways: tuple[str, ...], deadline: Deadline, *, slack: bool
+    called: tuple[str, ...],
+    deputies: tuple[tuple[str, str], ...],
+    ways: tuple[str, ...],
+    deadline: Deadline,
+    *,
+    slack: bool,
 ) -> Iterator[Intent]:
-    """What goes out to each person called, by each way; and one page for the action, also where nobody was found."""
-    why: dict[str, Json] = {"why": "escalated"}
+    """What goes out to each person called and to whoever acts for one of them, by each way; and one page for the
+    action, also where nobody was found."""
+    bodies: list[dict[str, Json]] = [{"person": p, "why": "escalated"} for p in called]
+    bodies += [{"person": p, "why": "escalated", "for": grantor} for p, grantor in deputies]
     if slack:
-        yield from (Intent(channel="slack", kind="dm", body={"person": p} | why) for p in called)
+        yield from (Intent(channel="slack", kind="dm", body=body) for body in bodies)
     if "email" in ways:
-        yield from (Intent(channel="email", kind="call", body={"person": p} | why) for p in called)
+        yield from (Intent(channel="email", kind="call", body=body) for body in bodies)
     if "pagerduty" in ways:
         yield Intent(channel="pagerduty", kind="trigger", body={"seq": deadline.seq})
 
