@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from gate.domain.action import Agent, Json, Velocity
 from gate.domain.audit import AuditRecord
+from gate.domain.delegation import Delegation
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Grant, GrantState, Status
 from gate.policy.compile import PolicySet
@@ -199,6 +200,8 @@ class Grants(Protocol):
 class Message:
     """A row of the outbox, small and without payloads: `body` holds ids and codes, the adapter loads the rest.
 
+    Messages about a delegation carry its id as `action_id`.
+
     `channel` is `slack` or `webhook`; `kind` is `card`, `thread` or `dm` for slack, `event` for webhook. Rows of
     one action and channel are delivered in the order of `id`.
     """
@@ -312,6 +315,31 @@ class Pins(Protocol):
     async def add(self, pin: Pin) -> bool: ...
 
 
+class Delegations(Protocol):
+    """Authority lent by one person to another, for ever on record."""
+
+    async def alone(self) -> None:
+        """Until this transaction ends nobody else grants a delegation."""
+        ...
+
+    async def add(self, delegation: Delegation) -> None: ...
+
+    async def get(self, delegation_id: str) -> Delegation | None: ...
+
+    async def revoke(self, delegation_id: str, *, at: datetime, by: str) -> bool:
+        """End it before its time; False, no row moved, where that was done before."""
+        ...
+
+    async def in_force(self, now: datetime, *, hold: bool = False) -> tuple[Delegation, ...]:
+        """Those that hold at `now`, the oldest first. With `hold` none of them is revoked until this transaction
+        ends, so that a decision stands on delegations that hold when it is committed (INV-07)."""
+        ...
+
+    async def open(self, now: datetime) -> tuple[Delegation, ...]:
+        """Those that hold at `now` or are still to come, the oldest first."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Turn:
     """A stretch of a schedule as another system tells it; without a start or an end where it is open."""
@@ -420,6 +448,8 @@ class Transaction(Protocol):
     def cards(self) -> Cards: ...
     @property
     def pins(self) -> Pins: ...
+    @property
+    def delegations(self) -> Delegations: ...
     @property
     def agents(self) -> Agents: ...
     @property
