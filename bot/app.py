@@ -19,8 +19,9 @@ from bot.introduction import Introduction
 from bot.reception import Reception
 from bot.roster import Roster
 from bot.socket_link import SocketLink
+from bot.usergroups import UserGroups
 from bot.web import SlackWeb, api_base
-from gate.usecases.ports import DeliveryChannel, Deps
+from gate.usecases.ports import DeliveryChannel, Deps, ListSource
 from gate.usecases.views import ActionView
 
 EVENTS_PATH = "/slack/events"
@@ -60,6 +61,7 @@ class Bot:
         own = self._introduction.own
         identities = Identities(deps=deps, web=self.web)
         roster = Roster(deps=deps, web=self.web, identities=identities)
+        self._user_groups = UserGroups(deps=deps, web=self.web, identities=identities, own=own)
         channels = Channels(web=self.web)
         self._homes = Homes(deps=deps, web=self.web)
         cards = CardDesk(
@@ -99,6 +101,11 @@ class Bot:
     def channel(self) -> DeliveryChannel:
         """The outbox's way to Slack."""
         return self._channel
+
+    @property
+    def user_groups(self) -> ListSource:
+        """Who is in a user group of the workspace."""
+        return self._user_groups
 
     @property
     def problem(self) -> str | None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     SecretStr,
@@ -35,8 +36,6 @@ TEST_PREFIX = "GATE_TEST_"
 _NOT_YET = {
     "PAGERDUTY_ROUTING_KEY": "page through PagerDuty",
     "PAGERDUTY_EVENTS_URL": "page through PagerDuty",
-    "PAGERDUTY_API_TOKEN": "read schedules from PagerDuty",
-    "PAGERDUTY_API_URL": "read schedules from PagerDuty",
     "SMTP_URL": "send e-mail",
 }
 """Settings of the contract whose work comes in a later version -> what this version does not do."""
@@ -163,6 +162,13 @@ class Settings(BaseSettings):
     """Set it for HTTP mode: Slack then calls this server, and the app token is not used."""
     slack_api_url: Annotated[str, Field(validation_alias="SLACK_API_URL")] = "https://slack.com/api/"
     """The base URL of the Slack Web API; another workspace server can stand in."""
+
+    pagerduty_api_token: Annotated[SecretStr | None, Field(validation_alias="PAGERDUTY_API_TOKEN")] = None
+    """A read-only token of PagerDuty's REST API, for `pagerduty_schedule` in people.yaml."""
+    pagerduty_api_url: Annotated[
+        str, Field(validation_alias="PAGERDUTY_API_URL"), AfterValidator(_web_address)
+    ] = "https://api.pagerduty.com"
+    """The base address of PagerDuty's REST API; accounts in the EU have one of their own."""
 
     @field_validator("log_format", "log_level", mode="before")
     @classmethod

@@ -49,6 +49,18 @@ class Metrics:
             ["result"],
             registry=self.registry,
         )
+        self.ladder_misses = Counter(
+            "signoff_ladder_targets_unreached",
+            "Targets of ladder steps that led to nobody, or only to a stand-in, by reason.",
+            ["why"],
+            registry=self.registry,
+        )
+        self.directory_reads = Counter(
+            "signoff_directory_reads",
+            "Attempts to read user groups and on-call schedules, by kind and result.",
+            ["kind", "result"],
+            registry=self.registry,
+        )
         self.clock_step = Gauge(
             "signoff_clock_step_seconds",
             "How far the machine's clock stepped away from the gate's.",

@@ -22,6 +22,7 @@ from bot.app import Bot, SlackSettings, build_bot
 from bot.sandbox import Sandbox, SandboxChannel, SandboxUser, Workspace, default_workspace
 from gate.clock import SteadyClock
 from gate.config import Address, Settings
+from gate.delivery.schedules import PagerDutySchedules
 from gate.delivery.webhook import GIVE_UP_SEC, CallbackRules, WebhookChannel
 from gate.domain.people import Directory
 from gate.http.app import build_app, runner
@@ -31,7 +32,9 @@ from gate.keyring.signer import GrantSigner, load_signer
 from gate.keyring.webhooks import load_webhook_secret
 from gate.metrics import Metrics
 from gate.store import SqlStore, open_store
+from gate.usecases.filling import SCHEDULE, USERGROUP, sources
 from gate.usecases.ports import Deps, Limits, Rules, RulesSource, StoreUnavailable
+from gate.workers.directory import DirectoryKeeper, LiveRules
 from gate.workers.outbox import OutboxWorker, Terms
 from gate.workers.reload import PolicyFiles, PolicyHolder
 from gate.workers.rules import RulesInForce
@@ -65,6 +68,7 @@ class Gate:
         self._metrics = Metrics()
         self._rules: RulesInForce | None = None
         self._bot: Bot | None = None
+        self._keeper: DirectoryKeeper | None = None
         self._running = AsyncExitStack()
 
     async def start(self) -> None:
@@ -103,12 +107,14 @@ class Gate:
         await rules.start()
         begun.push_async_callback(rules.stop)
         self._rules = rules
+        live = LiveRules(rules, store=store, clock=self._clock)
+        await live.load()
         self.deps = deps = Deps(
             store=store,
             clock=self._clock,
             ids=TimeSortedIds(self._clock),
             signer=signer,
-            rules=rules,
+            rules=live,
             wakeups=LocalWakeups(fallback_sec=None if settings.on_sqlite else FALLBACK_SEC),
             limits=Limits(
                 pending_per_agent=settings.pending_per_agent,
@@ -147,6 +153,15 @@ class Gate:
         ticker = Ticker(deps, self._metrics)
         await bot.start()
         begun.push_async_callback(bot.stop)
+        keeper = self._keeper = DirectoryKeeper(
+            live,
+            store=store,
+            clock=self._clock,
+            metrics=self._metrics,
+            by_kind={USERGROUP: bot.user_groups, SCHEDULE: self._schedules()},
+        )
+        await keeper.start()
+        begun.push_async_callback(keeper.stop)
         await outbox.start()
         begun.push_async_callback(outbox.stop, grace_sec=STOP_SEC)
         await ticker.start()
@@ -198,6 +213,20 @@ class Gate:
             _check("policy", None if self._rules is None else self._rules.problem),
             _check("slack", "not started" if self._bot is None else self._bot.problem),
             self._clock_check(),
+            *self._directory_check(),
+        )
+
+    def _directory_check(self) -> tuple[Check, ...]:
+        """Where people.yaml names lists that other systems keep: whether they could be read."""
+        if self.deps is None or self._keeper is None or not sources(self.deps.rules.current.directory):
+            return ()
+        return (_check("directory", self._keeper.problem),)
+
+    def _schedules(self) -> PagerDutySchedules:
+        return PagerDutySchedules(
+            token=_revealed(self.settings.pagerduty_api_token),
+            api_url=self.settings.pagerduty_api_url,
+            clock=self._clock,
         )
 
     async def _store_check(self) -> Check:

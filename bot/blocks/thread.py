@@ -133,10 +133,22 @@ def _escalated(event: ThreadEvent, view: ActionView) -> Told:
     numbered += f", by {listed(ways)}" if ways else ""
     hole = event.detail.get("nobody") is True or (not event.mention and via is None)
     nobody = " Nobody could be reached on this step." if hole else ""
+    nobody += "".join(f" {said}" for said in _missed(event.detail.get("unreached")))
     sentence = f"Escalated{numbered}{f' to {whom}' if whom else ''}.{nobody}{_left(event, view)}"
     first = [parts.words("▲ "), parts.words(f"Escalated{numbered}", bold=True)]
     asked = [parts.words(" ·"), *_ping(event.mention)] if event.mention else []
     return sentence, [[*first, *asked, parts.words(f".{nobody}{_left(event, view)}")]]
+
+
+def _missed(unreached: Any) -> list[str]:
+    """A sentence for each target of a step that led to nobody, or only to a stand-in."""
+    found: list[str] = []
+    for entry in unreached if isinstance(unreached, list) else []:
+        target, _, why = str(entry).rpartition(" ")
+        kind, _, name = target.partition(":")
+        whom = {"oncall": f"On call for {name}", "group": f"Group {name}"}.get(kind, target)
+        found.append(f"{shown(whom, 80)}: {_MISSED.get(why, 'nobody is there')}.")
+    return found
 
 
 def _breach(event: ThreadEvent, view: ActionView) -> Told:
@@ -202,6 +214,14 @@ _TELLERS: Mapping[str, Callable[[ThreadEvent, ActionView], Told]] = {
     "grant.redeemed": _redeemed,
     "grant.revoked": _revoked,
     "outcome.reported": _outcome,
+}
+_MISSED = {
+    "never_read": "the schedule could not be read yet",
+    "outdated": "what is known is too old to rely on",
+    "empty": "the schedule has nobody on duty",
+    "unknown_person": "the schedule names somebody who is not in people.yaml",
+    "nobody": "nobody is there",
+    "conflict": "only people who must not decide this",
 }
 _WAYS = {"email": "e-mail", "pagerduty": "PagerDuty"}
 _NAMES_THEM = frozenset({"approval.reassigned", "approval.escalated"})

@@ -104,10 +104,12 @@ class ReportOutcome:
 class Done:
     """The command took effect; `record` is the state it left. `replayed`: it had taken effect before.
 
-    `nobody_reached`: a ladder step found nobody to call, and an operator should hear of it.
+    `nobody_reached`: a ladder step found nobody to call, and an operator should hear of it. `unreached`: which of
+    its targets led to nobody, or only to a stand-in, each with a reason code behind a blank.
     """
 
     record: ActionRecord
     grant: Grant | None = None
     replayed: bool = False
     nobody_reached: bool = False
+    unreached: tuple[str, ...] = ()

@@ -34,4 +34,9 @@ async def fire(deps: Deps, cmd: FireDeadline) -> Done | Refused:
     done = await on_action(deps, cmd.action_id, change)
     if isinstance(done, Refused):
         return done
-    return replace(done, nobody_reached=fired[-1].audit.detail.get("nobody_reached") is True)
+    detail = fired[-1].audit.detail
+    return replace(
+        done,
+        nobody_reached=detail.get("nobody_reached") is True,
+        unreached=tuple(detail.get("unreached", ())),
+    )
