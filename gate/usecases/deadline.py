@@ -9,6 +9,7 @@ from gate.domain.request import ActionRecord
 from gate.domain.timeouts import fire as act
 from gate.domain.transitions import Change
 from gate.usecases.commands import Done, FireDeadline
+from gate.usecases.directory import directory_now
 from gate.usecases.ports import Deps, Transaction
 from gate.usecases.transact import on_action
 
@@ -23,7 +24,7 @@ async def fire(deps: Deps, cmd: FireDeadline) -> Done | Refused:
             record,
             seq=cmd.seq,
             now=deps.clock.now(),
-            directory=deps.rules.current.directory,
+            directory=await directory_now(deps, tx),
             repage_sec=deps.limits.repage_sec,
         )
         if isinstance(result, Refused):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Choice
 from gate.domain.review import already, approve, reject
 from gate.domain.timeouts import fire
 from gate.domain.transitions import Change
 from gate.usecases.commands import CastVote, Done
+from gate.usecases.directory import directory_now
 from gate.usecases.judging import judge_payload
 from gate.usecases.ports import Deps, Transaction
 from gate.usecases.transact import on_action
 
 
-def overdue(deps: Deps, record: ActionRecord) -> list[Change]:
+def overdue(deps: Deps, record: ActionRecord, directory: Directory) -> list[Change]:
     """The deadlines that have come but not been fired yet, in order: they count before anybody's word (INV-28).
 
     A request that nobody decided in time must not be approved because the ticker was late.
@@ -25,7 +27,7 @@ def overdue(deps: Deps, record: ActionRecord) -> list[Change]:
             record,
             seq=due.seq,
             now=now,
-            directory=deps.rules.current.directory,
+            directory=directory,
             repage_sec=deps.limits.repage_sec,
         )
         if isinstance(fired, Refused):
@@ -45,7 +47,8 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
         late = None
         rules = deps.rules.current
         now = deps.clock.now()
-        fired = overdue(deps, before)
+        directory = await directory_now(deps, tx, hold=True)
+        fired = overdue(deps, before, directory)
         record = fired[-1].record if fired else before
         if cmd.choice is Choice.REJECT:
             result = reject(
@@ -54,7 +57,7 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
                 version=cmd.version,
                 category=cmd.category or "other",
                 comment=cmd.comment,
-                directory=rules.directory,
+                directory=directory,
                 now=now,
             )
         else:
@@ -66,7 +69,7 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
                 person=cmd.person,
                 version=cmd.version,
                 comment=cmd.comment,
-                directory=rules.directory,
+                directory=directory,
                 now=now,
                 judged_again=again,
             )
@@ -74,7 +77,7 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
             if not fired:
                 return result
             # The overdue transitions are due whatever becomes of this vote.
-            late = result if not record.status.terminal else already(record, rules.directory)
+            late = result if not record.status.terminal else already(record, directory)
             return fired
         return [*fired, result]
 
