@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     SecretStr,
@@ -169,9 +168,9 @@ class Settings(BaseSettings):
 
     pagerduty_api_token: Annotated[SecretStr | None, Field(validation_alias="PAGERDUTY_API_TOKEN")] = None
     """A read-only token of PagerDuty's REST API, for `pagerduty_schedule` in people.yaml."""
-    pagerduty_api_url: Annotated[
-        str, Field(validation_alias="PAGERDUTY_API_URL"), AfterValidator(_web_address)
-    ] = "https://api.pagerduty.com"
+    pagerduty_api_url: Annotated[str, Field(validation_alias="PAGERDUTY_API_URL")] = (
+        "https://api.pagerduty.com"
+    )
     """The base address of PagerDuty's REST API; accounts in the EU have one of their own."""
 
     @field_validator("log_format", "log_level", mode="before")
@@ -198,9 +197,9 @@ class Settings(BaseSettings):
             parse_mail_url(value.get_secret_value())
         return value
 
-    @field_validator("pagerduty_events_url")
+    @field_validator("pagerduty_events_url", "pagerduty_api_url")
     @classmethod
-    def _events_url(cls, value: str) -> str:
+    def _pagerduty_url(cls, value: str) -> str:
         url = _web_address(value)
         if not url.startswith("https://") and urlsplit(url).hostname not in ("127.0.0.1", "::1", "localhost"):
             raise ValueError("the key would travel in the clear; write https://")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from bot.blocks import parts, progress
 from bot.blocks.messages import Line
@@ -143,7 +143,7 @@ def _escalated(event: ThreadEvent, view: ActionView) -> Told:
 def _missed(unreached: Any) -> list[str]:
     """A sentence for each target of a step that led to nobody, or only to a stand-in."""
     found: list[str] = []
-    for entry in unreached if isinstance(unreached, list) else []:
+    for entry in cast("list[Any]", unreached) if isinstance(unreached, list) else []:
         target, _, why = str(entry).rpartition(" ")
         kind, _, name = target.partition(":")
         whom = {"oncall": f"On call for {name}", "group": f"Group {name}"}.get(kind, target)

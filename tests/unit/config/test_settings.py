@@ -174,6 +174,7 @@ def test_half_a_slack_set_up_is_an_error(
         ("SMTP_URL", "mail.example.com", "smtp://USER"),
         ("PAGERDUTY_ROUTING_KEY", "a key", "letters and digits"),
         ("PAGERDUTY_EVENTS_URL", "http://events.example.com/v2/enqueue", "in the clear"),
+        ("PAGERDUTY_API_URL", "http://api.example.com", "in the clear"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(
@@ -192,6 +193,7 @@ def test_no_secret_shows_in_the_settings_or_their_errors(monkeypatch: pytest.Mon
         "GATE_DATABASE_URL": "postgresql://gate:very-secret@db/gate",
         "SMTP_URL": "smtp://gate:very-secret@mail.example.com?from=gate@example.com",
         "PAGERDUTY_ROUTING_KEY": "verysecret",
+        "PAGERDUTY_API_TOKEN": "verysecret-read",
     }
     for name, value in secrets.items():
         monkeypatch.setenv(name, value)
