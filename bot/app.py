@@ -107,6 +107,10 @@ class Bot:
         """Who is in a user group of the workspace."""
         return self._user_groups
 
+    async def card_link(self, action_id: str) -> str | None:
+        """The web address of an action's card, for other channels; None while nobody can say."""
+        return await self._channel.card_link(action_id)
+
     @property
     def problem(self) -> str | None:
         """What keeps people from deciding in Slack, as a sentence; None where nothing does."""

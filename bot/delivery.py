@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 DELIVER_SEC = 20.0
 """One delivery never takes longer; the worker's lease has to be longer than this."""
+LINK_SEC = 3.0
+"""How long another channel's message waits for the link to the card; it goes out without one rather than late."""
 MAYBE_TRIED = timedelta(seconds=DELIVER_SEC)
 """A line older than this may have been sent by a process that died since, so it is looked for first."""
 _MOST_REMEMBERED = 5_000
@@ -79,6 +81,18 @@ class SlackChannel:
         self._outage_pause = _OUTAGE_PAUSE_SEC
         self.problem = None
         return answer
+
+    async def card_link(self, action_id: str) -> str | None:
+        """Where the card stands; None where there is none yet, or Slack does not say within a moment."""
+        async with self._deps.store.reading() as tx:
+            card = await tx.cards.get(action_id)
+        if card is None or card.ts is None:
+            return None
+        try:
+            async with asyncio.timeout(LINK_SEC):
+                return await self._link(card)
+        except (SlackFailure, TimeoutError):
+            return None
 
     async def _deliver(self, message: Message, own: Own) -> Delivery:
         if message.kind == "card":

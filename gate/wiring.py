@@ -23,6 +23,8 @@ from bot.sandbox import Sandbox, SandboxChannel, SandboxUser, Workspace, default
 from gate.clock import SteadyClock
 from gate.config import Address, Settings
 from gate.delivery.schedules import PagerDutySchedules
+from gate.delivery import email, pagerduty
+from gate.delivery.nowhere import Nowhere
 from gate.delivery.webhook import GIVE_UP_SEC, CallbackRules, WebhookChannel
 from gate.domain.people import Directory
 from gate.http.app import build_app, runner
@@ -67,6 +69,8 @@ class Gate:
         self._clock = SteadyClock()
         self._metrics = Metrics()
         self._rules: RulesInForce | None = None
+        self._email: email.EmailChannel | None = None
+        self._pagerduty: pagerduty.PagerDutyChannel | None = None
         self._bot: Bot | None = None
         self._keeper: DirectoryKeeper | None = None
         self._running = AsyncExitStack()
@@ -94,7 +98,8 @@ class Gate:
         self.url = Address(listening.getsockname()[:2]).url
         public_url = settings.public_url or self.url
         # The files are read before the database is opened: a broken policy set should not cost a migration.
-        holder = await asyncio.to_thread(PolicyHolder, PolicyFiles(settings.policies, settings.people))
+        files = PolicyFiles(settings.policies, settings.people)
+        holder = await asyncio.to_thread(PolicyHolder, files, unserved=_unserved(settings))
 
         store = open_store(settings.database_url, clock=self._clock)
         await store.start()
@@ -148,6 +153,7 @@ class Gate:
                     ),
                     give_up_sec=GIVE_UP_SEC,
                 ),
+                **self._outside(deps, bot),
             },
         )
         ticker = Ticker(deps, self._metrics)
@@ -206,12 +212,36 @@ class Gate:
         app = sandbox.workspace.app
         return SlackSettings(bot_token=app.bot_token, app_token=app.app_token, api_url=sandbox.api_url)
 
+    def _outside(self, deps: Deps, bot: Bot) -> dict[str, Terms]:
+        """The ways by which ladders reach people outside Slack; what is not set up answers that it is not."""
+        server, key = self.settings.mail_server, _revealed(self.settings.pagerduty_routing_key)
+        ways = {
+            "email": Terms(channel=Nowhere("SMTP_URL")),
+            "pagerduty": Terms(channel=Nowhere("PAGERDUTY_ROUTING_KEY")),
+        }
+        if server is not None:
+            self._email = email.EmailChannel(deps=deps, server=server, link=bot.card_link)
+            ways["email"] = Terms(channel=self._email, at_once=4, give_up_attempts=email.GIVE_UP_ATTEMPTS)
+        if key is not None:
+            self._pagerduty = pagerduty.PagerDutyChannel(
+                deps=deps,
+                routing_key=key,
+                events_url=self.settings.pagerduty_events_url,
+                link=bot.card_link,
+            )
+            ways["pagerduty"] = Terms(
+                channel=self._pagerduty, at_once=4, give_up_attempts=pagerduty.GIVE_UP_ATTEMPTS
+            )
+        return ways
+
     async def readiness(self) -> tuple[Check, ...]:
         """What a decision depends on, and how each stands now."""
         return (
             await self._store_check(),
             _check("policy", None if self._rules is None else self._rules.problem),
             _check("slack", "not started" if self._bot is None else self._bot.problem),
+            *(_check("email", way.problem) for way in (self._email,) if way is not None),
+            *(_check("pagerduty", way.problem) for way in (self._pagerduty,) if way is not None),
             self._clock_check(),
             *self._directory_check(),
         )
@@ -249,6 +279,15 @@ class Gate:
             state="degraded",
             detail=f"the machine's clock stepped by {stepped:.0f} s; restart the gate to accept it",
         )
+
+
+def _unserved(settings: Settings) -> frozenset[str]:
+    """The ways of calling people that these settings do not open; no ladder may use them."""
+    closed = {
+        "email": settings.smtp_url is None,
+        "pagerduty": settings.pagerduty_routing_key is None,
+    }
+    return frozenset(way for way, missing in closed.items() if missing)
 
 
 def build(settings: Settings) -> Gate:

@@ -202,8 +202,9 @@ class Message:
 
     Messages about a delegation carry its id as `action_id`.
 
-    `channel` is `slack` or `webhook`; `kind` is `card`, `thread` or `dm` for slack, `event` for webhook. Rows of
-    one action and channel are delivered in the order of `id`.
+    `channel` is `slack`, `webhook`, `email` or `pagerduty`; `kind` is `card`, `thread` or `dm` for slack, `event` for
+    webhook, `call` for email, `trigger` or `resolve` for pagerduty. Rows of one action and channel are delivered
+    in the order of `id`.
     """
 
     id: str
