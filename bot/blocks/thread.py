@@ -34,7 +34,7 @@ Told = tuple[str, Paragraphs]
 
 
 def _who(event: ThreadEvent) -> str:
-    return parts.name(event.who) if event.who is not None else "Somebody"
+    return progress.acting(event.who, event.on_behalf_of) if event.who is not None else "Somebody"
 
 
 def _said(symbol: str, who: str | None, rest: str, *more: list[Json]) -> Told:
@@ -70,7 +70,7 @@ def _agreed(event: ThreadEvent, view: ActionView) -> Told:
 def _granted(event: ThreadEvent, view: ActionView) -> Told:
     vote = _vote_of(event, view, Choice.APPROVE)
     after = between(view.created_at, event.at)
-    others = [parts.name(v.person) for v in view.approvals if event.who and v.person.id != event.who.id]
+    others = [progress.voter(v) for v in view.approvals if event.who and v.person.id != event.who.id]
     together = f", with {listed(others[:5])}" if others else ""
     rest = f"approved{together}: released after {after}, version {vote.version if vote else view.version}."
     return _said("✓", _who(event), rest, *_comment(vote and vote.comment))

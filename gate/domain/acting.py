@@ -20,6 +20,12 @@ DONE = {
 }
 """How an ended request is said to have ended."""
 
+HANDED_ON = Refused(
+    code="delegated",
+    sentence="You may decide this for somebody else, but not hand it on; ask them to.",
+)
+"""Nothing that was lent is passed on (INV-07): whoever is asked by a reviewer may decide as their own right."""
+
 
 def already(record: ActionRecord, directory: Directory, person: str | None = None) -> Refused:
     """The answer to whoever comes after the decision: what it was, and by whom (INV-03)."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from gate.domain.acting import DONE, acting, already, for_whom, used_up
+from gate.domain.acting import DONE, HANDED_ON, acting, already, for_whom, used_up
 from gate.domain.action import Json
 from gate.domain.eligibility import counting, enough, may_decide, risk_of, voices
 from gate.domain.people import Directory
@@ -224,10 +224,7 @@ def reassign(
     if isinstance(mine, Refused):
         return mine
     if mine.on_behalf_of is not None:
-        return Refused(
-            code="delegated",
-            sentence="You may decide this for somebody else, but not hand it on; ask them to.",
-        )
+        return HANDED_ON
     if not reason.strip():
         return Refused(code="comment_required", sentence="Say in a few words why you hand this on.")
     if not to:
