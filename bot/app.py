@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -78,6 +80,7 @@ class Bot:
                 answers=Answers(web=self.web),
                 homes=self._homes,
                 own=own,
+                roster=roster,
             ),
             known_own=lambda: self._introduction.known,
             bot_token=settings.bot_token,
@@ -142,6 +145,16 @@ class Bot:
         await self._reception.finish()
         await self._homes.stop()
         await self.web.stop()
+
+    @asynccontextmanager
+    async def posting(self) -> AsyncIterator[DeliveryChannel]:
+        """The outbox's way to Slack without taking anything from it, for a process that does not serve."""
+        await self.web.start()
+        try:
+            yield self._channel
+        finally:
+            await self._homes.stop()
+            await self.web.stop()
 
     def http_routes(self) -> list[web.RouteDef]:
         """The route Slack calls in HTTP mode; none in Socket Mode."""
