@@ -8,7 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -19,12 +19,13 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot.app import Bot, SlackSettings, build_bot
+from bot.checkup import Examination, examine
 from bot.sandbox import Sandbox, SandboxChannel, SandboxUser, Workspace, default_workspace
 from gate.clock import SteadyClock
 from gate.config import Address, Settings
-from gate.delivery.schedules import PagerDutySchedules
 from gate.delivery import email, pagerduty
 from gate.delivery.nowhere import Nowhere
+from gate.delivery.schedules import PagerDutySchedules
 from gate.delivery.webhook import GIVE_UP_SEC, CallbackRules, WebhookChannel
 from gate.domain.people import Directory
 from gate.http.app import build_app, runner
@@ -35,7 +36,7 @@ from gate.keyring.webhooks import load_webhook_secret
 from gate.metrics import Metrics
 from gate.store import SqlStore, open_store
 from gate.usecases.filling import SCHEDULE, USERGROUP, sources
-from gate.usecases.ports import Deps, Limits, Rules, RulesSource, StoreUnavailable
+from gate.usecases.ports import DeliveryChannel, Deps, Limits, Rules, RulesSource, StoreUnavailable
 from gate.workers.directory import DirectoryKeeper, LiveRules
 from gate.workers.outbox import OutboxWorker, Terms
 from gate.workers.reload import PolicyFiles, PolicyHolder
@@ -196,12 +197,7 @@ class Gate:
         """The workspace of the environment's tokens, or without any a sandbox workspace started here."""
         settings = self.settings
         if settings.slack_mode != "sandbox":
-            return SlackSettings(
-                bot_token=_revealed(settings.slack_bot_token) or "",
-                app_token=_revealed(settings.slack_app_token),
-                signing_secret=_revealed(settings.slack_signing_secret),
-                api_url=settings.slack_api_url,
-            )
+            return _slack_of(settings)
         sandbox = self.sandbox = await start_sandbox(settings, directory)
         self._running.push_async_callback(sandbox.stop)
         log.warning(
@@ -371,6 +367,46 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
                 wakeups=LocalWakeups(),
             ),
         )
+
+
+async def examine_slack(desk: Desk, settings: Settings, rules: Rules) -> Examination:
+    """What the workspace of these settings looks like; without tokens, the sandbox workspace of a running gate."""
+    async with desk.store.reading() as tx:
+        pins = {name: pin for name in rules.directory.people if (pin := await tx.pins.by_person(name))}
+    return await examine(_slack_of(settings), rules, pins)
+
+
+@asynccontextmanager
+async def posting(
+    desk: Desk, settings: Settings, rules: Rules
+) -> AsyncIterator[tuple[Deps, DeliveryChannel]]:
+    """Use-cases under these rules, and the way to Slack, in a process that serves nothing."""
+    deps = replace(desk.deps, rules=_TheseRules(rules))
+    bot = build_bot(deps, _slack_of(settings))
+    async with bot.posting() as channel:
+        yield deps, channel
+
+
+@dataclass(frozen=True, slots=True)
+class _TheseRules:
+    """Rules read once, for a verb that ends before they could change."""
+
+    current: Rules
+
+
+def _slack_of(settings: Settings) -> SlackSettings:
+    """The workspace of the tokens; without any, the sandbox workspace where a running gate serves one."""
+    if settings.slack_mode == "sandbox":
+        app = default_workspace().app
+        return SlackSettings(
+            bot_token=app.bot_token, app_token=app.app_token, api_url=f"{settings.sandbox_bind.url}/api/"
+        )
+    return SlackSettings(
+        bot_token=_revealed(settings.slack_bot_token) or "",
+        app_token=_revealed(settings.slack_app_token),
+        signing_secret=_revealed(settings.slack_signing_secret),
+        api_url=settings.slack_api_url,
+    )
 
 
 def sandbox_workspace(directory: Directory) -> Workspace:

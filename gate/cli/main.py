@@ -10,6 +10,7 @@ import typer
 
 from gate.cli import agents, outbox, policy, record, releases, serving
 from gate.cli.demo import command as demo
+from gate.cli.doctor import command as doctor
 
 app = typer.Typer(
     name="gate",
@@ -41,6 +42,7 @@ app.command()(demo.demo)
 app.command()(serving.serve)
 app.command()(serving.sandbox)
 app.command()(serving.migrate)
+app.command()(doctor.doctor)
 app.add_typer(policy.app, name="policy")
 app.add_typer(agents.app, name="agents")
 app.add_typer(releases.app, name="grants")
