@@ -10,7 +10,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 
 from gate.delivery.brief import Brief, Part
-from gate.delivery.inert import visible
+from gate.delivery.inert import inert, visible
 from gate.domain.people import Person
 
 LONGEST_SUBJECT = 180
@@ -55,7 +55,7 @@ def letter(
 
 
 def _subject(told: Brief) -> str:
-    subject = visible(f"[Signoff] {told.headline}")
+    subject = f"[Signoff] {told.headline}"
     return subject if len(subject) <= LONGEST_SUBJECT else f"{subject[: LONGEST_SUBJECT - 1]}…"
 
 
@@ -64,7 +64,7 @@ def _where(action_id: str, link: str | None) -> str:
 
 
 def _acting(acting_for: str | None) -> tuple[str, ...]:
-    return (f"You are asked because you act for {acting_for}.",) if acting_for else ()
+    return (f"You are asked because you act for {inert(acting_for, 120)}.",) if acting_for else ()
 
 
 def _text(told: Brief, action_id: str, link: str | None, acting_for: str | None) -> str:
