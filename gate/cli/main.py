@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gate.cli import agents, outbox, policy, record, releases, serving
+from gate.cli import agents, outbox, people, policy, record, releases, serving
 from gate.cli.demo import command as demo
 from gate.cli.doctor import command as doctor
 
@@ -44,6 +44,7 @@ app.command()(serving.sandbox)
 app.command()(serving.migrate)
 app.command()(doctor.doctor)
 app.add_typer(policy.app, name="policy")
+app.add_typer(people.app, name="people")
 app.add_typer(agents.app, name="agents")
 app.add_typer(releases.app, name="grants")
 app.add_typer(outbox.app, name="outbox")
