@@ -222,14 +222,14 @@ async def test_home_has_the_form_too_and_strangers_have_none(play: Stage) -> Non
 
 async def test_somebody_elses_delegation_cannot_be_ended(play: Stage) -> None:
     """Threat 5: a forged value names a delegation of other people."""
-    delegation_id = await lend(play)
+    await lend(play)
     other = await lend(play, grantor="bo", delegate="chi")
     await play.slack.open_home("U0ANA")
     await home_with(play, "U0ANA", "Dev Patel decides for you")
     home = play.slack.home("U0ANA")
     assert home is not None
     assert other not in str(home)
-    view = next(v for v in play.slack.state.views.values() if delegation_id in str(v.blocks))
+    view = play.slack.state.homes["U0ANA"]
     body = play.slack._acts._payloads.view_action(
         "U0ANA", view, {"type": "button", "action_id": "revoke_delegation", "value": other, "block_id": "b"}
     )
