@@ -17,7 +17,7 @@ from bot.web import SlackWeb, api_base
 from gate.domain.people import Person
 from gate.usecases.checkup import Line, fail, ok, warn
 from gate.usecases.identify import SlackProfile, kept_out
-from gate.usecases.ports import Pin, Rules
+from gate.usecases.ports import Listed, Pin, Rules
 
 LOOK_SEC = 180.0
 """Longest time for all people together: Slack answers about fifty look-ups by address a minute."""
@@ -26,10 +26,12 @@ _TODO_SLACK = "Check the tokens and the way out to Slack, then run gate doctor a
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Examination:
-    """What was found. `reachable` says of each person that was looked at whether Slack reaches them."""
+    """What was found. `reachable` says of each person that was looked at whether Slack reaches them; `usergroups`
+    is who is in the user groups that people.yaml names, by their Slack ids."""
 
     lines: tuple[Line, ...]
     reachable: Mapping[str, bool]
+    usergroups: Mapping[str, Listed]
 
 
 async def examine(settings: SlackSettings, rules: Rules, pins: Mapping[str, Pin]) -> Examination:
@@ -52,6 +54,7 @@ class _Visit:
         self._pins = pins
         self._lines: list[Line] = []
         self._reachable: dict[str, bool] = {}
+        self._usergroups: dict[str, Listed] = {}
 
     async def made(self) -> Examination:
         own = await self._own()
@@ -59,8 +62,9 @@ class _Visit:
             self._scopes()
             await self._app_token()
             await self._channels()
+            await self._user_groups(own)
             await self._people(own)
-        return Examination(lines=tuple(self._lines), reachable=self._reachable)
+        return Examination(lines=tuple(self._lines), reachable=self._reachable, usergroups=self._usergroups)
 
     async def _own(self) -> Own | None:
         try:
@@ -154,6 +158,28 @@ class _Visit:
                         f"Invite the bot to {wanted}.",
                     )
                 )
+
+    async def _user_groups(self, own: Own) -> None:
+        for group in self._rules.directory.groups.values():
+            if group.usergroup is None or group.usergroup in self._usergroups:
+                continue
+            subject = f"user group {group.usergroup}"
+            try:
+                answer = await self._web.call("usergroups.users.list", usergroup=group.usergroup)
+            except SlackFailure as failure:
+                self._lines.append(
+                    fail(
+                        "slack",
+                        subject,
+                        f"{failure.sentence} It is the group {group.name}.",
+                        "Correct slack_usergroup: in people.yaml (an id such as S0123ABCD), or enable the user group.",
+                    )
+                )
+                continue
+            found = answer.get("users")
+            users = tuple(u for u in found if isinstance(u, str)) if isinstance(found, list) else ()
+            self._usergroups[group.usergroup] = Listed(team_id=own.team, users=users)
+            self._lines.append(ok("slack", subject, f"{len(users)} members, for the group {group.name}"))
 
     async def _people(self, own: Own) -> None:
         deadline = asyncio.get_running_loop().time() + LOOK_SEC

@@ -100,7 +100,7 @@ class Gate:
         public_url = settings.public_url or self.url
         # The files are read before the database is opened: a broken policy set should not cost a migration.
         files = PolicyFiles(settings.policies, settings.people)
-        holder = await asyncio.to_thread(PolicyHolder, files, unserved=_unserved(settings))
+        holder = await asyncio.to_thread(PolicyHolder, files, unserved=unserved(settings))
 
         store = open_store(settings.database_url, clock=self._clock)
         await store.start()
@@ -277,7 +277,7 @@ class Gate:
         )
 
 
-def _unserved(settings: Settings) -> frozenset[str]:
+def unserved(settings: Settings) -> frozenset[str]:
     """The ways of calling people that these settings do not open; no ladder may use them."""
     closed = {
         "email": settings.smtp_url is None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gate.domain.oncall import on_call
@@ -19,12 +19,17 @@ class Spell:
 
 
 def spells(rota: Rota, start: datetime, end: datetime) -> tuple[Spell, ...]:
-    """The spells that cover [start, end) without gap or overlap; neighbours of one person are one spell."""
-    edges = sorted({edge for o in rota.overrides for edge in (o.start, o.end) if start < edge < end})
+    """The spells that cover [start, end) without gap or overlap; neighbours of one person are one spell.
+
+    What an outside schedule said when it was read last is taken for what it will say.
+    """
+    changes = [edge for o in rota.overrides for edge in (o.start, o.end)]
+    changes += [edge for s in rota.shifts for edge in (s.start, s.end) if edge is not None]
+    edges = sorted({edge for edge in changes if start < edge < end})
     found: list[Spell] = []
     here = start
     while here < end:
-        duty = on_call(rota, here)
+        duty = on_call(rota if rota.read_at is None else replace(rota, read_at=here), here)
         ends = [end, *(edge for edge in edges if edge > here)]
         if duty.until is not None:
             ends.append(duty.until)

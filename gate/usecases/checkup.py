@@ -119,7 +119,10 @@ def _shortage(rule: CompiledRule, directory: Directory, reachable: Mapping[str, 
     where = f"{rule.document}:{rule.line} {rule.id}" if rule.document else "what no rule covers"
     for route in sorted(routes):
         plan = rule.ask.plan(risk, route)
-        there = [person for person in rule.ask.eligible(route) if reachable.get(person, True)]
+        asked = (*rule.ask.asked.groups, *rule.ask.asked.distinct_groups) or (route,) * bool(route)
+        able = set(rule.ask.asked.assignees)
+        able.update(person.id for name in (*asked, APPROVERS) for person in directory.members(name))
+        there = [person for person in able if reachable.get(person, True)]
         via = f" (routed to {route})" if route else ""
         if len(there) < plan.quorum:
             yield fail(

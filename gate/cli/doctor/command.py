@@ -18,6 +18,7 @@ from gate.cli.doctor.machine import (
     settings_lines,
     store_lines,
 )
+from gate.cli.doctor.outside import outside_lines, schedules, with_lists
 from gate.cli.output import Exit, say, show
 from gate.cli.session import explained, settings
 from gate.config import Settings
@@ -37,7 +38,7 @@ from gate.usecases.checkup import (
     warn,
 )
 from gate.usecases.ports import Rules, StoreUnavailable
-from gate.workers.reload import PolicyFiles, read_text
+from gate.workers.reload import PolicyFiles, read_text, servable
 
 _SHOWN = {Health.OK: "ok  ", Health.WARN: "WARN", Health.FAIL: "FAIL"}
 
@@ -112,6 +113,13 @@ async def _at_desk(
         yield line
     if rules is None:
         return
+    async for line in outside_lines(desk, chosen):
+        yield line
+    schedule_lines, turns = await schedules(desk, chosen, rules.directory)
+    for line in schedule_lines:
+        yield line
+    directory = await with_lists(desk, rules.directory, usergroups={}, turns=turns)
+    rules = Rules(policy=rules.policy, directory=directory)
     for line in oncall_lines(rules, desk.deps.clock.now()):
         yield line
     reachable: dict[str, bool] = {}
@@ -128,10 +136,9 @@ async def _at_desk(
         reachable.update(found.reachable)
         for line in found.lines:
             yield line
-    for line in (
-        *group_lines(rules.directory, reachable),
-        *quorum_lines(rules.policy, rules.directory, reachable),
-    ):
+        directory = await with_lists(desk, directory, usergroups=found.usergroups, turns=turns)
+        rules = Rules(policy=rules.policy, directory=directory)
+    for line in (*group_lines(directory, reachable), *quorum_lines(rules.policy, directory, reachable)):
         yield line
     if no_test_card:
         return
@@ -143,7 +150,7 @@ async def _at_desk(
 
 def _policy(chosen: Settings) -> tuple[Rules | None, tuple[Line, ...]]:
     try:
-        loaded = PolicyFiles(chosen.policies, chosen.people).load()
+        loaded = servable(PolicyFiles(chosen.policies, chosen.people).load(), wiring.unserved(chosen))
     except PolicyError as error:
         todo = (
             "Correct the file; a running gate goes on with the last good set, and a new one does not start."

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gate.domain.coverage import gaps, spells
 from gate.domain.oncall import on_call
-from gate.domain.people import Directory, Override, Person, Rota, Rotation
+from gate.domain.people import Directory, Override, Person, Rota, Rotation, Shift
 
 START = datetime(2026, 10, 20, tzinfo=UTC)
 """Five days before the clocks of Berlin go back."""
@@ -59,3 +59,14 @@ def test_a_gap_is_where_nobody_is_or_nobody_active():
         (None, night.end, END),
     ]
     assert {gap.person for gap in gaps(Rota(name="primary", rotation=DAILY), directory, START, END)} == {"bo"}
+
+
+def test_the_turns_of_an_outside_schedule_count_as_read_last():
+    turn = Shift(person="ana", start=None, end=START + timedelta(days=3))
+    later = Shift(person="bo", start=START + timedelta(days=4), end=None)
+    rota = Rota(name="primary", schedule="PSCHED1", shifts=(turn, later), read_at=START)
+    assert [(spell.person, (spell.end - START).days) for spell in spells(rota, START, END)] == [
+        ("ana", 3),
+        (None, 4),
+        ("bo", 14),
+    ]
