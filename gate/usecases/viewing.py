@@ -174,7 +174,16 @@ def action_view(
         ),
         decision=_decision(record, ref),
         execution=_execution(record, redeemed),
+        lists_read=_lists_read(record, directory),
     )
+
+
+def _lists_read(record: ActionRecord, directory: Directory) -> dict[str, datetime | None]:
+    """Which groups of a waiting request Slack keeps, and when their members were read last."""
+    if record.plan is None or record.status is not Status.PENDING:
+        return {}
+    groups = (directory.groups.get(g) for g in (*record.plan.groups, *record.plan.distinct_groups))
+    return {group.name: group.read_at for group in groups if group is not None and group.usergroup is not None}
 
 
 def _filled(record: ActionRecord, plan: ApprovalPlan, directory: Directory) -> Mapping[str, str | None]:

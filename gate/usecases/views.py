@@ -209,6 +209,8 @@ class ActionView:
     decision: DecisionView | None
     execution: ExecutionView | None
     stand_ins: tuple[StandInView, ...] = ()
+    lists_read: Mapping[str, datetime | None] = field(default_factory=dict[str, "datetime | None"])
+    """While it waits: the groups of the plan whose members Slack keeps, and when they were read (None: never)."""
 
     @property
     def approvals(self) -> tuple[VoteView, ...]:
