@@ -183,7 +183,9 @@ def _lists_read(record: ActionRecord, directory: Directory) -> dict[str, datetim
     if record.plan is None or record.status is not Status.PENDING:
         return {}
     groups = (directory.groups.get(g) for g in (*record.plan.groups, *record.plan.distinct_groups))
-    return {group.name: group.read_at for group in groups if group is not None and group.usergroup is not None}
+    return {
+        group.name: group.read_at for group in groups if group is not None and group.usergroup is not None
+    }
 
 
 def _filled(record: ActionRecord, plan: ApprovalPlan, directory: Directory) -> Mapping[str, str | None]:

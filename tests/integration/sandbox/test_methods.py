@@ -284,6 +284,9 @@ async def test_every_answer_to_a_token_says_its_scopes() -> None:
                 return response.headers.get("X-OAuth-Scopes"), response.headers.get("X-Accepted-OAuth-Scopes")
 
         assert await told("auth.test", "xoxb-sandbox") == ("chat:write,users:read", None)
-        assert await told("conversations.join", "xoxb-sandbox") == ("chat:write,users:read", ",".join(METHODS["conversations.join"].scopes))
+        assert await told("conversations.join", "xoxb-sandbox") == (
+            "chat:write,users:read",
+            ",".join(METHODS["conversations.join"].scopes),
+        )
         assert (await told("apps.connections.open", "xapp-sandbox"))[0] == "connections:write"
         assert await told("auth.test", "xoxb-other") == (None, None)
