@@ -16,6 +16,7 @@ from bot.blocks.card import card as render
 from bot.blocks.messages import CardMessage
 from bot.blocks.parts import POST_OPTIONS
 from bot.channels import Channel, Channels, NoSuchChannel
+from bot.drawing import drawn
 from bot.finding import find_card
 from bot.identity import Own
 from bot.roster import Roster
@@ -78,7 +79,7 @@ class CardDesk:
             view = await self.view(action_id, own)
             if view is None:
                 return None
-            message = render(view)
+            message = await drawn(view, lambda: render(view))
             digest = _digest(message)
             card = await self._stored(action_id)
             if card is not None and card.ts is None:

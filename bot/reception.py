@@ -40,7 +40,8 @@ log = structlog.get_logger(__name__)
 
 FORM_SEC = 2.2
 """A form that is not decided by then is closed, and its person told when it is: Slack waits three seconds."""
-GRACE_SEC = 8.0
+GRACE_SEC = 1.5
+"""How long interactions under way may take when the bot stops; what they decide is stored whole or not at all."""
 _BOLT_ENVIRONMENT = (
     "SLACK_BOT_TOKEN",
     "SLACK_SIGNING_SECRET",

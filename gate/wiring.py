@@ -49,8 +49,9 @@ log = structlog.get_logger(__name__)
 
 SLACK_ATTEMPTS = 20
 """Attempts that count before a Slack message is a dead letter: more than an hour with the back-off."""
-STOP_SEC = 10.0
-"""How long requests and deliveries under way may take to finish when the gate stops."""
+STOP_SEC = 1.5
+"""How long requests, and then deliveries, under way may take when the gate stops; with the bot's own grace less than
+five seconds in all. A delivery cut short is looked for before it is made again."""
 
 
 class StartError(Exception):

@@ -55,8 +55,8 @@ def asker(view: ActionView, *, scale: float = 1.0) -> list[Json]:
     limit = int(80 * scale)
     found = [
         parts.words(shown(view.agent_name, limit), bold=True),
-        parts.words(f" asks (the headline is in its words) · team {shown(view.agent_team, limit)}"),
-        parts.words(f", owner {parts.name(view.owner)}"),
+        parts.words(f" (team {shown(view.agent_team, limit)}, owner {parts.name(view.owner)})"),
+        parts.words(" asks, the headline is in its words"),
     ]
     where = ", ".join(
         f"{label} {shown(value, limit)}"

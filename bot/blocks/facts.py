@@ -105,10 +105,7 @@ def known(view: ActionView) -> list[Json]:
             )
             if number
         ]
-        past = (
-            f"of {history.total:,} like it in 30 days " if history.total > 1 else "of one like it in 30 days "
-        )
-        said.append(past + (listed(ends) if ends else "none was decided"))
+        said.append(f"{history.total:,} like it in 30 days: {listed(ends) if ends else 'none was decided'}")
     elif not history.first_time:
         said.append("none like it in 30 days")
     said += _amount_against_range(view)
@@ -121,10 +118,10 @@ def _amount_against_range(view: ActionView) -> list[str]:
         return []
     usual = f"{amount(low)} to {amount(high)}" if low != high else amount(low)
     if view.amount_usd > high:
-        return [f"▲ amount {amount(view.amount_usd)} is above its range so far, {usual}"]
+        return [f"▲ amount {amount(view.amount_usd)}, so far {usual}"]
     if view.amount_usd < low:
-        return [f"amount {amount(view.amount_usd)} is below its range so far, {usual}"]
-    return [f"amount within its range so far, {usual}"]
+        return [f"amount {amount(view.amount_usd)}, so far {usual}"]
+    return [f"amount as usual, {usual}"]
 
 
 def rationale(view: ActionView, limit: int) -> Json | None:

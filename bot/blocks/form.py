@@ -24,6 +24,8 @@ MAX_FIELDS = 40
 MAX_INPUTS = 60
 MAX_BYTES = 150_000
 """About what all inputs together may take of a view's 250 KB."""
+_LEAST_BYTES = 800
+"""What an input takes before anything is in it."""
 MAX_BLOCK_ID = 255
 _MAX_DEPTH = 12
 
@@ -59,13 +61,11 @@ class Form:
 def form(view: ActionView) -> Form:
     """The same for the same view, so that a submission is read with the form that was shown."""
     schema = _merged(view.payload_schema, view.editable_schema)
-    roots = _roots(view)
-    fields: list[Field] = []
-    left_out: list[str] = []
-    for root in roots:
+    room = _Room()
+    for root in _roots(view):
         for unit in _units(root, view.payload, schema):
-            _place(unit, fields, left_out)
-    return Form(fields=tuple(fields), left_out=tuple(left_out))
+            _place(unit, room)
+    return Form(fields=tuple(room.fields), left_out=tuple(room.left_out))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,34 +77,59 @@ class _Place:
     root: Mapping[str, Json]
 
 
-def _place(place: _Place, fields: list[Field], left_out: list[str]) -> None:
+class _Room:
+    """A form in the making: its inputs, what it leaves out, and how much still fits."""
+
+    def __init__(self) -> None:
+        self.fields: list[Field] = []
+        self.left_out: list[str] = []
+        self._bytes = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether not even the smallest input fits any more. Then nothing further is looked at: a payload of
+        many small parts would keep everybody waiting."""
+        return len(self.fields) >= MAX_INPUTS or self._bytes + _LEAST_BYTES > MAX_BYTES
+
+    def take(self, fields: Sequence[Field]) -> bool:
+        """Whether these inputs fit; then the form has them."""
+        wanted = _size(fields)
+        if len(self.fields) + len(fields) > MAX_INPUTS or self._bytes + wanted > MAX_BYTES:
+            return False
+        self.fields.extend(fields)
+        self._bytes += wanted
+        return True
+
+
+def _place(place: _Place, room: _Room) -> None:
     """Give a place its inputs: one for each of its single values where there is room for all of them, else one JSON
     text, else what its members get one by one; what gets nothing, or not all of what it holds, is left out."""
+    if room.full:
+        room.left_out.append(place.pointer)
+        return
     found = list(_leaves(place, 0, MAX_FIELDS + 1))
-    if len(fields) + len(found) <= MAX_FIELDS:
+    if len(room.fields) + len(found) <= MAX_FIELDS:
         single = [field for leaf in found if (field := _field(leaf)) is not None]
-        if len(single) == len(found) and _size([*fields, *single]) <= MAX_BYTES:
-            fields.extend(single)
+        if len(single) == len(found) and room.take(single):
             return
-    whole = _field(place, as_json=True) if len(fields) < MAX_INPUTS else None
-    if whole is not None and _size([*fields, whole]) <= MAX_BYTES:
-        fields.append(whole)
+    whole = _field(place, as_json=True)
+    if whole is not None and room.take([whole]):
         return
     inside = False
     for child in _children(place):
         inside = True
-        if len(fields) >= MAX_INPUTS:
-            left_out.append(place.pointer)
+        if room.full:
+            room.left_out.append(place.pointer)
             return
-        _place(child, fields, left_out)
+        _place(child, room)
     if not inside:
-        left_out.append(place.pointer)
+        room.left_out.append(place.pointer)
 
 
 def _size(fields: Sequence[Field]) -> int:
     """About how many bytes the inputs take, with every other character escaped."""
     return sum(
-        800
+        _LEAST_BYTES
         + len(json.dumps([f.initial, f.pointer, f.schema.get("description")]))
         + 2 * len(json.dumps(f.choices))
         + 60 * len(f.choices)

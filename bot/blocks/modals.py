@@ -102,7 +102,7 @@ def edit_modal(view: ActionView, state: ids.ModalState, draft: Values | None = N
         blocks.append(parts.note("Policy lets reviewers change these places only."))
     blocks.append(comment_input("Comment, for the record"))
     blocks.append(then_input("approve" in view.allow))
-    made = _modal(ids.MODAL_EDIT, "Edit", blocks, state, submit="Save", close="Cancel")
+    made = _modal(ids.MODAL_EDIT, "Edit", blocks, state, submit="Submit", close="Cancel")
     return _with_draft(made, draft)
 
 

@@ -7,6 +7,7 @@ import asyncio
 from bot import ids, told
 from bot.blocks.card import needs_full_view
 from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
+from bot.drawing import drawn
 from bot.handlers import delegate, opening, paging
 from bot.handlers.replies import done, refused
 from bot.payloads import Click
@@ -62,7 +63,7 @@ async def _approve(desk: Desk, click: Click, record: ActionRecord, version: int)
     if isinstance(person, Refused):
         return person
     current = not record.status.terminal and version == record.version.number
-    if current and view is not None and needs_full_view(view):
+    if current and view is not None and await drawn(view, lambda: needs_full_view(view)):
         hindrance = await desk.hindrance(record, person, "approve", version)
         return hindrance or await opening.confirm(desk, click, view)
     command = CastVote(action_id=record.id, version=version, person=person.id, choice=Choice.APPROVE)

@@ -8,6 +8,7 @@ from bot.blocks.fields import FieldErrors as Unread
 from bot.blocks.fields import problem_messages, read_fields
 from bot.blocks.modals import confirm_modal
 from bot.desk import UNKNOWN, Desk
+from bot.drawing import drawn
 from bot.handlers import confirm
 from bot.handlers.inputs import chosen, typed
 from bot.handlers.outcome import Closed, FieldErrors, FormOutcome, Replaced
@@ -40,11 +41,11 @@ async def submitted(desk: Desk, submission: Submission) -> FormOutcome:
         hindrance = desk.changed_meanwhile(view.version)
     if hindrance is not None:
         return await refused_form(desk, hindrance, state)
-    read = read_fields(view, submission.view.values)
+    read = await drawn(view, lambda: read_fields(view, submission.view.values))
     if isinstance(read, Unread):
         return _errors(submission, read.messages, "Some values cannot be read.")
     wants_vote = chosen(submission, ids.THEN) == ids.THEN_APPROVE
-    long = wants_vote and needs_full_view(view)
+    long = wants_vote and await drawn(view, lambda: needs_full_view(view))
     if wants_vote and not read.changed:
         # Nothing was typed, and approving was chosen: that is a vote for what the form showed.
         return await _read_whole(desk, state) if long else await confirm.submitted(desk, submission)
@@ -75,7 +76,7 @@ async def _read_whole(desk: Desk, state: ModalState) -> FormOutcome:
     now = ModalState(
         action_id=view.action_id, version=view.version, channel=state.channel, message_ts=state.message_ts
     )
-    return Replaced(view=confirm_modal(view, now, 0))
+    return Replaced(view=await drawn(view, lambda: confirm_modal(view, now, 0)))
 
 
 async def _not_accepted(

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from bot import ids
 from bot.blocks.modals import confirm_modal, details_modal, edit_modal, reassign_modal, reject_modal
 from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
+from bot.drawing import drawn
 from bot.handlers.reassign import can_be_asked
 from bot.ids import ModalState
 from bot.payloads import Click
@@ -51,7 +52,8 @@ async def edit(desk: Desk, click: Click, record: ActionRecord, version: int) -> 
     if isinstance(found, Refused):
         return found
     view, _ = found
-    await desk.open(click.trigger_id, edit_modal(view, state_for(click, view)))
+    modal = await drawn(view, lambda: edit_modal(view, state_for(click, view)))
+    await desk.open(click.trigger_id, modal)
     return None
 
 
@@ -89,13 +91,15 @@ async def details(desk: Desk, click: Click, record: ActionRecord, *, from_card: 
     view = await card_view(desk.deps, record.id)
     if view is None:
         return UNKNOWN
-    await desk.open(click.trigger_id, details_modal(view, state_for(click, view), 0))
+    modal = await drawn(view, lambda: details_modal(view, state_for(click, view), 0))
+    await desk.open(click.trigger_id, modal)
     return None
 
 
 async def confirm(desk: Desk, click: Click, view: ActionView) -> Refused | None:
     """The whole payload, page by page; approving stands at the end of it."""
-    await desk.open(click.trigger_id, confirm_modal(view, state_for(click, view), 0))
+    modal = await drawn(view, lambda: confirm_modal(view, state_for(click, view), 0))
+    await desk.open(click.trigger_id, modal)
     return None
 
 

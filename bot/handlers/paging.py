@@ -7,6 +7,7 @@ from dataclasses import replace
 from bot import ids
 from bot.blocks.modals import confirm_modal, decided_modal, details_modal
 from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
+from bot.drawing import drawn
 from bot.payloads import Click
 from gate.domain.refusal import Refused
 from gate.usecases.cards import card_view
@@ -27,9 +28,9 @@ async def turned(desk: Desk, click: Click) -> Refused | None:
         if view.version != state.version or view.status.terminal:
             modal = decided_modal(view, replace(state, version=view.version, page=0))
         else:
-            modal = confirm_modal(view, state, page)
+            modal = await drawn(view, lambda: confirm_modal(view, state, page))
     elif click.view.callback_id == ids.MODAL_DETAILS:
-        modal = details_modal(view, state, page)
+        modal = await drawn(view, lambda: details_modal(view, state, page))
     else:
         return NOT_ITS_PLACE
     await desk.web.call("views.update", view_id=click.view.id, hash=click.view.hash, view=modal)

@@ -108,6 +108,9 @@ CODES: Mapping[str, Kind] = {
     # People (these answers are given in Slack; no key can vote).
     "not_a_reviewer": _kind(403, "Not a reviewer", "This person was not asked and is no approver."),
     "own_agent": _kind(403, "Own agent", "An agent's owner never decides for it."),
+    "owner_unknown": _kind(
+        403, "Owner unknown", "The agent's owner is not in people.yaml, so nobody can approve for it."
+    ),
     "requester": _kind(403, "Requester", "Who asked for the action never decides it."),
     "inactive_person": _kind(
         403, "Inactive person", "Deactivated people, guests and strangers do not decide."

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from gate.domain.acting import DONE, HANDED_ON, acting, already, for_whom, used_up
 from gate.domain.action import Json
-from gate.domain.eligibility import counting, enough, may_decide, risk_of, voices
+from gate.domain.eligibility import could_decide, counting, enough, may_decide, risk_of, voices
+from gate.domain.escalation import asked_first
 from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import (
@@ -47,6 +48,12 @@ def approve(
     mine = acting(record, person, version, "approve", directory)
     if isinstance(mine, Refused):
         return mine
+    if directory.find(record.agent.owner) is None:
+        return Refused(
+            code="owner_unknown",
+            sentence=f"Nobody can approve while the owner of {record.agent.name} is missing from people.yaml: "
+            "it is not known who must not decide. You can still reject it.",
+        )
     plan = record.plan or ApprovalPlan()
     # Who made this version has been reading since the version before it.
     shown = record.created_at if record.version.editor == person else record.version.created_at
@@ -168,7 +175,10 @@ def edit(
     directory: Directory,
     now: datetime,
 ) -> Change | Refused:
-    """Make the next version of the payload. It has no votes (INV-10) and the stricter plan of old and new."""
+    """Make the next version of the payload. It has no votes (INV-10) and the stricter plan of old and new.
+
+    Who decides about it are the people its rule names, who are asked now. Refused where they are too few.
+    """
     mine = acting(record, person, version, "edit", directory)
     if isinstance(mine, Refused):
         return mine
@@ -176,7 +186,16 @@ def edit(
         return Refused(code="no_change", sentence="Nothing was changed.")
     if verdict.decision.strictness > Decision.REQUIRE_APPROVAL.strictness:
         return Refused(code="edit_refused", sentence=f"Policy refuses the changed payload: {verdict.reason}")
-    plan = tightened(record.plan or ApprovalPlan(), verdict)
+    old = record.plan or ApprovalPlan()
+    plan = tightened(handed_over(old, verdict, record.escalation_step), verdict)
+    called = record.called if people_of(plan) == people_of(old) else ()
+    after = replace(record, plan=plan, called=called, verdict=_merged(record.verdict, verdict))
+    if not enough(plan, could_decide(after, directory), directory, risk_of(after)):
+        return Refused(
+            code="edit_refused",
+            sentence="Policy has others decide about the changed payload, and too few of them are left.",
+        )
+    asked = tuple(p for p in asked_first(after, directory) if p not in record.asked)
     voided = len(counting(record, directory))
     made = Version(
         number=record.version.number + 1,
@@ -203,10 +222,13 @@ def edit(
         intents=(
             CARD,
             _thread("approval.edited", now, person, version=made.number, voided=voided, **for_whom(mine)),
+            *asking(after, asked, directory),
         ),
         versions=(*record.versions, made),
-        verdict=_merged(record.verdict, verdict),
+        verdict=after.verdict,
         plan=plan,
+        asked=(*record.asked, *asked),
+        called=called,
     )
 
 
@@ -299,6 +321,35 @@ def tightened(plan: ApprovalPlan, verdict: Verdict) -> ApprovalPlan:
         on_timeout=newer.on_timeout if verdict.effective.risk >= Risk.HIGH else plan.on_timeout,
         allow=plan.allow & newer.allow,
         evidence=newer.evidence or plan.evidence,
+    )
+
+
+def people_of(plan: ApprovalPlan) -> tuple[frozenset[str], ...]:
+    """Whom a plan names, to compare two of them."""
+    return (frozenset(plan.assignees), frozenset(plan.groups), frozenset(plan.distinct_groups))
+
+
+def handed_over(plan: ApprovalPlan, verdict: Verdict, fired: int) -> ApprovalPlan:
+    """The plan for a changed payload: the people its own rule names decide, for nobody may bring an action under
+    another rule and then decide it under the old one. Quorum and slots never fall; the remaining steps of the
+    ladder keep their times and call the rule's people (`fired` is how many have been taken)."""
+    newer = verdict.plan
+    if newer is None or people_of(newer) == people_of(plan):
+        return plan
+    steps = tuple(
+        step
+        if place < fired
+        else replace(
+            step, to=newer.ladder[min(place, len(newer.ladder) - 1)].to if newer.ladder else ("assignees",)
+        )
+        for place, step in enumerate(plan.ladder)
+    )
+    return replace(
+        plan,
+        assignees=newer.assignees,
+        groups=newer.groups,
+        distinct_groups=newer.distinct_groups or plan.distinct_groups,
+        ladder=steps,
     )
 
 

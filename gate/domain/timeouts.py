@@ -12,16 +12,37 @@ from gate.domain.escalation import called_by, next_deadline, on_timeout, unreach
 from gate.domain.people import APPROVERS, Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Deadline, DeadlineKind, Status
+from gate.domain.risk import Risk
 from gate.domain.submission import callback, progress
 from gate.domain.transitions import CARD, Change, Intent, move
-from gate.domain.verdict import ApprovalPlan, OnTimeout
+from gate.domain.verdict import ApprovalPlan, Decision, OnTimeout, Verdict
+
+
+def would_release(record: ActionRecord) -> bool:
+    """Whether the armed deadline, once it comes, releases the action without anybody's word."""
+    deadline, plan = record.deadline, record.plan or ApprovalPlan()
+    return (
+        deadline is not None
+        and deadline.kind is DeadlineKind.SLA
+        and on_timeout(plan, record.verdict.effective.risk) is OnTimeout.ALLOW
+    )
 
 
 def fire(
-    record: ActionRecord, *, seq: int, now: datetime, directory: Directory, repage_sec: int
+    record: ActionRecord,
+    *,
+    seq: int,
+    now: datetime,
+    directory: Directory,
+    repage_sec: int,
+    judged_again: Verdict | None = None,
 ) -> Change | Refused:
     """Act on the armed deadline `seq`. Refused where it is no longer the armed one (INV-27) or not due yet
-    (INV-31); how late it was is on the record (INV-26)."""
+    (INV-31); how late it was is on the record (INV-26).
+
+    `judged_again` is the verdict of the policy in force where that is not the one the version was judged under:
+    a timer releases only what that one would let it release too (INV-09, INV-14).
+    """
     deadline = record.deadline
     if record.status.terminal or deadline is None:
         return Refused(code="not_pending", sentence="The request is decided; the timer does nothing.")
@@ -32,7 +53,7 @@ def fire(
     if deadline.kind is DeadlineKind.STEP:
         return _step(record, deadline, now, directory, repage_sec)
     if deadline.kind is DeadlineKind.SLA:
-        return _sla(record, deadline, now, directory, repage_sec)
+        return _sla(record, deadline, now, directory, repage_sec, judged_again)
     if deadline.kind is DeadlineKind.REPAGE:
         return _repage(record, deadline, now, directory, repage_sec)
     return _expire(record, deadline, now)
@@ -57,10 +78,17 @@ def _step(
 
 
 def _sla(
-    record: ActionRecord, deadline: Deadline, now: datetime, directory: Directory, repage_sec: int
+    record: ActionRecord,
+    deadline: Deadline,
+    now: datetime,
+    directory: Directory,
+    repage_sec: int,
+    judged_again: Verdict | None,
 ) -> Change:
     plan = record.plan or ApprovalPlan()
     what = on_timeout(plan, record.verdict.effective.risk)
+    if what is OnTimeout.ALLOW and judged_again is not None:
+        what = _still(judged_again)
     if what is OnTimeout.DENY:
         return _expire(record, deadline, now)
     if what is OnTimeout.ALLOW:
@@ -86,6 +114,15 @@ def _sla(
     return _calling(
         breached, "approval.sla_breach", called, plan.ways, deadline, now, repage_sec, detail, directory
     )
+
+
+def _still(judged_again: Verdict) -> OnTimeout:
+    """What the policy in force makes of a release by timer."""
+    risk = judged_again.effective.risk
+    if judged_again.plan is not None:
+        return on_timeout(judged_again.plan, risk)
+    passes = judged_again.decision in (Decision.ALLOW, Decision.ALLOW_WITH_CONSTRAINTS)
+    return OnTimeout.ALLOW if passes and risk is Risk.LOW else OnTimeout.DENY
 
 
 def _repage(

@@ -81,6 +81,10 @@ class _Compiler:
         self.low_risk_timeout = low_risk_timeout(parsed)
         self.shared = shared_table(parsed, directory, self.problems)
         self.ids: dict[str, tuple[Parsed, Path]] = {}
+        self.derivable = frozenset(
+            tag for each in parsed for entry in each.text.classify or () for tag in entry.risk_tags or ()
+        )
+        """The tags this set derives itself; an agent's word for one of them lets nothing pass."""
 
     def document(self, parsed: Parsed) -> CompiledDocument:
         text = parsed.text
@@ -145,7 +149,8 @@ class _Compiler:
         def report(at: Path, message: str) -> None:
             self.problems.append(parsed.problem(at, f"rule '{id}': {message}"))
 
-        match = compile_match(rule.match, (*path, "match"), report, within)
+        doubted = self.derivable if Decision(rule.decision) in PERMISSIVE else frozenset[str]()
+        match = compile_match(rule.match, (*path, "match"), report, within, doubted)
         return self._outcome(parsed, rule, path, id, match, table, guardrail)
 
     def _outcome(

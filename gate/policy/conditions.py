@@ -14,7 +14,7 @@ from gate.domain.action import Subject, Velocity
 from gate.domain.risk import Risk
 from gate.domain.verdict import Effective
 from gate.policy.durations import say_duration
-from gate.policy.facts import Outcome, Scratch, Trouble, say_number
+from gate.policy.facts import EMPTY, Outcome, Scratch, Trouble, say_number
 from gate.policy.globs import compile_globs
 from gate.policy.grammar import VelocityMatch
 from gate.policy.when import Expression
@@ -69,10 +69,15 @@ def named(key: str, globs: list[str], of: Callable[[Subject], tuple[str | None, 
     return Condition(key=key, test=test, words=words, telling=False)
 
 
-def risk_tags(key: str, tags: list[str]) -> Condition:
-    """`risk_tags` (any), `risk_tags_all`, `risk_tags_none`."""
+def risk_tags(key: str, tags: list[str], doubted: frozenset[str] = EMPTY) -> Condition:
+    """`risk_tags` (any), `risk_tags_all`, `risk_tags_none`.
+
+    `doubted` are tags that have to be derived: the policy derives them itself, and having them here lets an
+    action pass, so that claiming them is no proof (threat 1).
+    """
     wanted = frozenset(tags)
     listed = ", ".join(tags)
+    unproven = wanted & doubted
 
     def any_of(e: Effective, s: Subject, now: datetime, x: Scratch) -> Outcome:
         return not wanted.isdisjoint(e.risk_tags)
@@ -83,13 +88,27 @@ def risk_tags(key: str, tags: list[str]) -> Condition:
     def none_of(e: Effective, s: Subject, now: datetime, x: Scratch) -> Outcome:
         return wanted.isdisjoint(e.risk_tags)
 
+    def any_proven(e: Effective, s: Subject, now: datetime, x: Scratch) -> Outcome:
+        return not wanted.isdisjoint(e.risk_tags) and bool((wanted & e.risk_tags) - (unproven - x.tags))
+
+    def all_proven(e: Effective, s: Subject, now: datetime, x: Scratch) -> Outcome:
+        return wanted <= e.risk_tags and unproven <= x.tags
+
+    def none_proven(e: Effective, s: Subject, now: datetime, x: Scratch) -> Outcome:
+        return not any_proven(e, s, now, x)
+
     def words(e: Effective, s: Subject, now: datetime, x: Scratch) -> str:
         common = sorted(wanted & e.risk_tags)
+        word = sorted((unproven & e.risk_tags) - x.tags)
+        if word and len(word) == len(common):
+            return f"tagged {', '.join(word)} by the agent's word only"
         if key == "risk_tags_none":
             return f"tagged {', '.join(common)}" if common else f"not tagged {listed}"
         return f"tagged {', '.join(common)}" if common else f"not tagged {listed}"
 
-    test = {"risk_tags": any_of, "risk_tags_all": all_of, "risk_tags_none": none_of}[key]
+    plain = {"risk_tags": any_of, "risk_tags_all": all_of, "risk_tags_none": none_of}
+    proven = {"risk_tags": any_proven, "risk_tags_all": all_proven, "risk_tags_none": none_proven}
+    test = (proven if unproven else plain)[key]
     return Condition(key=key, test=test, words=words, telling=key != "risk_tags_none")
 
 

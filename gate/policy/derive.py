@@ -101,7 +101,8 @@ class Derived:
             except ExpressionError:
                 self.uncertain.add(name)
                 continue
-            if not is_finite_number(value):
+            if not is_finite_number(value) or value < 0:
+                # Less than nothing would pass below every limit, and make room in sums over a window.
                 self.uncertain.add(name)
             elif name == "confidence":
                 self.confidence = (
@@ -137,7 +138,8 @@ def narrower(first: Editable, second: Editable) -> Editable:
 def effective(
     entries: tuple[tuple[Test, CompiledClassify], ...], s: Subject, now: datetime, x: Scratch
 ) -> Effective:
-    """Claims, history and every matching entry of `classify` merged. `x` learns what stayed uncertain.
+    """Claims, history and every matching entry of `classify` merged. `x` learns which tags were derived and what
+    stayed uncertain.
 
     Entries are judged on the claims alone, so their order does not matter.
     """
@@ -154,6 +156,7 @@ def effective(
         derived.take(entry, e, s, x)
     if derived is None:
         return e
+    x.tags = derived.tags
     x.uncertain = frozenset(derived.uncertain)
     x.editable = derived.editable
     return _merged(e, s, derived)

@@ -171,7 +171,7 @@ def _denied(rule: CompiledRule, broken: tuple[Violation, ...], fields: Mapping[s
 
 
 def trigger(rule: CompiledRule, e: Effective, s: Subject, now: datetime, x: Scratch) -> str:
-    """What made the rule stop the action, in words with numbers."""
+    """What made the rule stop the action, in words with numbers; empty where it stops everything of its topics."""
     if rule.document == "" or (not rule.match.conditions and not rule.match.placed):
         return (
             f"no rule covers {s.proposal.topic}" if rule.id == "default" else "this rule stops every action"

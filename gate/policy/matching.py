@@ -18,7 +18,7 @@ from gate.domain.verdict import Effective
 from gate.policy import conditions
 from gate.policy.clock import time_window
 from gate.policy.conditions import Condition, Test, Words
-from gate.policy.facts import Outcome, Scratch, Trouble
+from gate.policy.facts import EMPTY, Outcome, Scratch, Trouble
 from gate.policy.grammar import Match
 from gate.policy.source import Path
 from gate.policy.thresholds import threshold
@@ -44,14 +44,23 @@ class CompiledMatch:
     risk_floor: str | None
     """The lowest effective risk at which it can hold, where it says so itself."""
     told: tuple[Words, ...]
-    """What to tell a reviewer: the conditions on the action, or where there are none those on where it belongs."""
+    """What to tell a reviewer: the conditions on the action, else those on who asks and where; topic and tool stand
+    on every card anyway."""
 
 
 def compile_match(
-    match: Match, path: Path, report: Report, within: tuple[Condition, ...] = ()
+    match: Match,
+    path: Path,
+    report: Report,
+    within: tuple[Condition, ...] = (),
+    doubted: frozenset[str] = EMPTY,
 ) -> CompiledMatch:
-    """One match, inside the conditions of a scope; problems are reported at their paths instead of raised."""
-    parts = [*within, *_conditions(match, path, report)]
+    """One match, inside the conditions of a scope; problems are reported at their paths instead of raised.
+
+    `doubted` are the tags that have to be derived for the match to hold because of them: in a rule that allows,
+    those which the policy set derives.
+    """
+    parts = [*within, *_conditions(match, path, report, _Proof(doubted=doubted))]
     placed = tuple(part for part in parts if part.key in ("topics", "tools"))
     asked = tuple(part for part in parts if part.key not in ("topics", "tools"))
     return CompiledMatch(
@@ -64,7 +73,7 @@ def compile_match(
         velocities=frozenset[Velocity]().union(*(part.velocities for part in parts)),
         works=any(part.works for part in parts),
         risk_floor=match.risk_at_least,
-        told=tuple(part.words for part in ([part for part in asked if part.telling] or [*placed, *asked])),
+        told=tuple(part.words for part in ([part for part in asked if part.telling] or asked)),
     )
 
 
@@ -149,10 +158,30 @@ def _taken(inner: Test, on_missing: str | None) -> Test:
     return test
 
 
-def _nested(key: str, matches: list[Match], path: Path, report: Report) -> Condition:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Proof:
+    """Which tags have to be derived where having them makes the whole match hold; under a `not`, lacking them does."""
+
+    doubted: frozenset[str]
+    negated: bool = False
+
+    def of(self, key: str) -> frozenset[str]:
+        """The tags to be derived for one condition on tags."""
+        having_helps = (key != "risk_tags_none") is not self.negated
+        return self.doubted if having_helps else EMPTY
+
+    def under(self, key: str) -> _Proof:
+        """The same inside a nested match."""
+        return replace(self, negated=not self.negated) if key == "not" else self
+
+
+def _nested(key: str, matches: list[Match], path: Path, report: Report, proof: _Proof) -> Condition:
     """`any`, `all` or `not` over nested matches."""
     groups = [
-        (_conditions(match, (*path, index) if key != "not" else path, report), match.on_missing)
+        (
+            _conditions(match, (*path, index) if key != "not" else path, report, proof.under(key)),
+            match.on_missing,
+        )
         for index, match in enumerate(matches)
     ]
     tests = tuple(_taken(all_of(tuple(part.test for part in parts)), taken) for parts, taken in groups)
@@ -163,8 +192,12 @@ def _nested(key: str, matches: list[Match], path: Path, report: Report) -> Condi
 
     def words(e: Effective, s: Subject, now: datetime, x: Scratch) -> str:
         told: list[str] = []
-        for (parts, _), inner in zip(groups, tests, strict=True):
-            if key == "any" and inner(e, s, now, x) is False and test(e, s, now, x) is not False:
+        outcomes = [inner(e, s, now, x) for inner in tests]
+        holds = any(outcome is True for outcome in outcomes)
+        fails = test(e, s, now, x) is False
+        for (parts, _), outcome in zip(groups, outcomes, strict=True):
+            # What did not contribute is left out: once one of `any` holds, what is unknown makes no difference.
+            if key == "any" and (outcome is not True if holds else outcome is False and not fails):
                 continue
             told.append(" and ".join(part.words(e, s, now, x) for part in parts) or "anything")
         joined = (" or " if key == "any" else " and ").join(told)
@@ -180,7 +213,7 @@ def _nested(key: str, matches: list[Match], path: Path, report: Report) -> Condi
     )
 
 
-def _conditions(match: Match, path: Path, report: Report) -> list[Condition]:
+def _conditions(match: Match, path: Path, report: Report, proof: _Proof) -> list[Condition]:
     """The conditions of one match, cheap ones first: the first that says no ends the work."""
     parts: list[Condition] = []
     asked = match.model_dump(exclude_none=True, by_alias=True)
@@ -206,7 +239,10 @@ def _conditions(match: Match, path: Path, report: Report) -> list[Condition]:
         ("risk_tags_none", match.risk_tags_none),
     ):
         if tags is not None:
-            add(conditions.risk_tags(key, tags))
+            doubted = proof.of(key)
+            add(conditions.risk_tags(key, tags, doubted))
+            if not doubted.isdisjoint(tags):  # not what the same words ask for in a rule that tightens
+                parts[-1] = replace(parts[-1], spec=f"proven {parts[-1].spec}")
     if match.risk_at_least is not None:
         add(conditions.risk_at_least(Risk(match.risk_at_least)))
     for key, fact, limit, above in (
@@ -234,11 +270,11 @@ def _conditions(match: Match, path: Path, report: Report) -> list[Condition]:
         except ValueError as error:
             report((*path, "time"), f"match.time: {error}")
     if match.any is not None:
-        add(_nested("any", match.any, (*path, "any"), report))
+        add(_nested("any", match.any, (*path, "any"), report, proof))
     if match.all is not None:
-        add(_nested("all", match.all, (*path, "all"), report))
+        add(_nested("all", match.all, (*path, "all"), report, proof))
     if match.not_ is not None:
-        add(_nested("not", [match.not_], (*path, "not"), report))
+        add(_nested("not", [match.not_], (*path, "not"), report, proof))
     if match.when is not None:
         try:
             add(conditions.when(compile_expression(match.when)))

@@ -31,12 +31,31 @@ async def mint(deps: Deps, tx: Transaction, record: ActionRecord, now: datetime)
     return grant, issue(record, grant, now=now)
 
 
-async def collect(deps: Deps, agent: Agent, action_id: str) -> Done | Refused:
+async def collect(deps: Deps, agent: Agent, action_id: str, *, look_first: bool = True) -> Done | Refused:
     """The record with its live grant. Refused where there is none to be had: `unknown_action` (also for other
     agents' actions), `not_approved`, `grant_redeemed`, `grant_revoked`, `grant_expired`.
 
-    Two collectors at once get the same grant: the second finds what the first stored (INV-18).
+    Two collectors at once get the same grant: the second finds what the first stored (INV-18). `look_first` False
+    saves a look for a live grant where there can hardly be one yet: somebody waited, and it was released just now.
     """
+    if look_first:
+        found = await _standing(deps, agent, action_id)
+        if found is not None:
+            return found
+    for _ in range(ATTEMPTS):
+        try:
+            async with deps.store.writing() as tx:
+                found = await _fresh(deps, tx, agent, action_id)
+        except Outrun:
+            continue
+        if isinstance(found, Done) and not found.replayed:
+            announce(deps, action_id, [])
+        return found
+    return Refused(code="conflict", sentence="Too much is happening to this action at once; try again.")
+
+
+async def _standing(deps: Deps, agent: Agent, action_id: str) -> Done | Refused | None:
+    """What needs nothing written: the live grant or a refusal; None where a grant has to be minted."""
     now = deps.clock.now()
     async with deps.store.reading() as tx:
         record = await tx.actions.get(action_id)
@@ -48,16 +67,7 @@ async def collect(deps: Deps, agent: Agent, action_id: str) -> Done | Refused:
         grant = await tx.grants.latest(action_id, record.version.number)
         if grant is not None and grant.state is GrantState.ISSUED and now < grant.expires_at:
             return Done(record=record, grant=grant, replayed=True)
-    for _ in range(ATTEMPTS):
-        try:
-            async with deps.store.writing() as tx:
-                found = await _fresh(deps, tx, agent, action_id)
-        except Outrun:
-            continue
-        if isinstance(found, Done) and not found.replayed:
-            announce(deps, action_id, [])
-        return found
-    return Refused(code="conflict", sentence="Too much is happening to this action at once; try again.")
+    return None
 
 
 async def _fresh(deps: Deps, tx: Transaction, agent: Agent, action_id: str) -> Done | Refused:

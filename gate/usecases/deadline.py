@@ -10,6 +10,7 @@ from gate.domain.timeouts import fire as act
 from gate.domain.transitions import Change
 from gate.usecases.commands import Done, FireDeadline
 from gate.usecases.directory import directory_now
+from gate.usecases.judging import judge_release
 from gate.usecases.ports import Deps, Transaction
 from gate.usecases.transact import on_action
 
@@ -20,12 +21,14 @@ async def fire(deps: Deps, cmd: FireDeadline) -> Done | Refused:
     fired: list[Change] = []
 
     async def change(tx: Transaction, record: ActionRecord) -> list[Change] | Refused:
+        now = deps.clock.now()
         result = act(
             record,
             seq=cmd.seq,
-            now=deps.clock.now(),
+            now=now,
             directory=await directory_now(deps, tx),
             repage_sec=deps.limits.repage_sec,
+            judged_again=await judge_release(tx, deps.rules.current, record, now),
         )
         if isinstance(result, Refused):
             return result

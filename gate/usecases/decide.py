@@ -10,18 +10,19 @@ from gate.domain.timeouts import fire
 from gate.domain.transitions import Change
 from gate.usecases.commands import CastVote, Done
 from gate.usecases.directory import directory_now
-from gate.usecases.judging import judge_payload
+from gate.usecases.judging import judge_payload, judge_release
 from gate.usecases.ports import Deps, Transaction
 from gate.usecases.transact import on_action
 
 
-def overdue(deps: Deps, record: ActionRecord, directory: Directory) -> list[Change]:
+async def overdue(deps: Deps, tx: Transaction, record: ActionRecord, directory: Directory) -> list[Change]:
     """The deadlines that have come but not been fired yet, in order: they count before anybody's word (INV-28).
 
     A request that nobody decided in time must not be approved because the ticker was late.
     """
     changes: list[Change] = []
     now = deps.clock.now()
+    rules = deps.rules.current
     while (due := record.deadline) is not None and due.due_at <= now:
         fired = fire(
             record,
@@ -29,6 +30,7 @@ def overdue(deps: Deps, record: ActionRecord, directory: Directory) -> list[Chan
             now=now,
             directory=directory,
             repage_sec=deps.limits.repage_sec,
+            judged_again=await judge_release(tx, rules, record, now),
         )
         if isinstance(fired, Refused):
             break
@@ -48,7 +50,7 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
         rules = deps.rules.current
         now = deps.clock.now()
         directory = await directory_now(deps, tx, hold=True)
-        fired = overdue(deps, before, directory)
+        fired = await overdue(deps, tx, before, directory)
         record = fired[-1].record if fired else before
         if cmd.choice is Choice.REJECT:
             result = reject(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gate.contract.canonical import payload_sha256
+from gate.contract.canonical import canonical, payload_sha256
 from gate.domain.people import Directory
 from gate.domain.refusal import FieldProblem, Refused
 from gate.domain.request import ActionRecord
@@ -15,7 +15,7 @@ from gate.policy.edits import check_edit
 from gate.usecases.commands import Done, EditPayload
 from gate.usecases.decide import overdue
 from gate.usecases.directory import directory_now
-from gate.usecases.judging import judge_payload
+from gate.usecases.judging import judge_edit
 from gate.usecases.ports import Deps, Transaction
 from gate.usecases.transact import on_action
 
@@ -33,7 +33,7 @@ async def edit(deps: Deps, cmd: EditPayload) -> Done | Refused:
         late = None
         now = deps.clock.now()
         directory = await directory_now(deps, tx, hold=True)
-        fired = overdue(deps, before, directory)
+        fired = await overdue(deps, tx, before, directory)
         record = fired[-1].record if fired else before
         result = await _edited(deps, tx, record, cmd, directory)
         if isinstance(result, Refused):
@@ -50,12 +50,22 @@ async def edit(deps: Deps, cmd: EditPayload) -> Done | Refused:
                 now=now,
             )
             if isinstance(voted, Refused):
-                return voted
+                return _others_decide(voted)
             changes.append(voted)
         return changes
 
     done = await on_action(deps, cmd.action_id, change)
     return late if late is not None and isinstance(done, Done) else done
+
+
+def _others_decide(voted: Refused) -> Refused:
+    """Why the editor's own vote does not count; nothing is saved, so that they can choose to save only."""
+    if voted.code != "not_a_reviewer":
+        return voted
+    return Refused(
+        code="edit_refused",
+        sentence="For the changed payload policy has others decide; save it without approving it.",
+    )
 
 
 async def _edited(
@@ -69,7 +79,11 @@ async def _edited(
         if record.status.terminal
         else check_edit(plan, record.proposal.payload_schema, record.version.payload, cmd.payload)
     )
-    verdict = await judge_payload(tx, rules, record, cmd.payload, now)
+    body = canonical(cmd.payload)
+    if len(body) > MAX_PAYLOAD_BYTES:
+        sentence = f"The changed payload has more than {MAX_PAYLOAD_BYTES // 1024} KiB."
+        return Refused(code="edit_refused", sentence=sentence)
+    verdict = await judge_edit(tx, rules, record, cmd.payload, now)
     result = edited(
         record,
         person=cmd.person,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gate.domain.action import Agent
 from gate.domain.refusal import Refused
 from gate.domain.release import report as reported
 from gate.domain.request import ActionRecord
@@ -18,7 +19,7 @@ async def report(deps: Deps, cmd: ReportOutcome) -> Done | Refused:
     async def change(tx: Transaction, record: ActionRecord) -> list[Change] | Refused:
         nonlocal told_before
         told_before = None
-        if record.agent.id != cmd.agent.id and "execute" not in cmd.agent.scopes:
+        if record.agent.id != cmd.agent.id and not await _executes(tx, record, cmd.agent):
             return UNKNOWN
         result = reported(
             record,
@@ -38,3 +39,11 @@ async def report(deps: Deps, cmd: ReportOutcome) -> Done | Refused:
 
     done = await on_action(deps, cmd.action_id, change)
     return told_before or done
+
+
+async def _executes(tx: Transaction, record: ActionRecord, key: Agent) -> bool:
+    """Whether this key could have redeemed the grant that was: an executor of another audience has no say."""
+    if "execute" not in key.scopes:
+        return False
+    grant = await tx.grants.get(record.redeemed_jti) if record.redeemed_jti else None
+    return grant is None or grant.audience in key.audiences

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 
 import re2  # pyright: ignore[reportMissingTypeStubs]
@@ -11,6 +12,7 @@ from gate.contract.proposal import ActionIn, ContextIn
 from gate.domain.action import Claims, Context, Evidence, Json, Proposal, Source, Upstream
 from gate.domain.refusal import FieldProblem
 from gate.domain.risk import Risk
+from gate.policy.json_schemas import MAX_SCHEMA_CHARACTERS
 
 _NOTHING = ContextIn()
 
@@ -48,11 +50,15 @@ def to_proposal(body: ActionIn) -> Proposal:
 def schema_problems(body: ActionIn) -> tuple[FieldProblem, ...]:
     """Why `payload_schema` is no schema a payload may have; empty where it is one or there is none.
 
-    Patterns must be RE2, so that nobody who checks an edit against the schema can be stalled by one.
+    One too large to check an edit against is refused before checking it would hold up everybody else. Patterns
+    must be RE2, so that nobody who checks an edit against the schema can be stalled by one.
     """
     schema = body.payload_schema
     if schema is None:
         return ()
+    if len(json.dumps(schema, ensure_ascii=False)) > MAX_SCHEMA_CHARACTERS:
+        detail = f"The schema is over {MAX_SCHEMA_CHARACTERS // 1024} KiB"
+        return (FieldProblem(pointer="/payload_schema", code="too_large", detail=detail),)
     found = payload_schema.problems(schema, at="/payload_schema")
     if found:
         return tuple(FieldProblem(pointer=e.pointer, code=e.code, detail=e.detail) for e in found)

@@ -170,6 +170,7 @@ class PolicyHolder:
         texts = files.read()
         self._current = servable(compiled(texts), unserved)
         self._seen = texts.digest
+        self._seen_problem: str | None = None
         self._problem: str | None = None
 
     @property
@@ -189,15 +190,21 @@ class PolicyHolder:
         """
         try:
             texts = self.files.read()
-            if texts.digest == self._seen:
-                return False
-            self._seen = texts.digest
-            self._current = servable(compiled(texts), self._unserved)
         except PolicyError as error:
             self._problem = str(error)
             return False
-        self._problem = None
-        return True
+        if texts.digest == self._seen:
+            self._problem = self._seen_problem  # what could not be read a moment ago can be read again
+            return False
+        self._seen, self._seen_problem = texts.digest, "the files could not be compiled"
+        try:
+            self._current = servable(compiled(texts), self._unserved)
+            self._seen_problem = None
+        except PolicyError as error:
+            self._seen_problem = str(error)
+        finally:
+            self._problem = self._seen_problem
+        return self._problem is None
 
     async def watch(
         self,

@@ -155,6 +155,10 @@ class Slack:
         async with self._http.post(f"{self.url}/sandbox/faults", json={"set": what, **details}) as answer:
             assert answer.status == 200, await answer.text()
 
+    async def change_user(self, user: str, **changes: Any) -> None:
+        async with self._http.post(f"{self.url}/sandbox/users/{user}", json=changes) as answer:
+            assert answer.status == 200, await answer.text()
+
     async def until(
         self, look: Callable[[Json], Found | None], *, within: float = 15, saying: str = ""
     ) -> Found:
@@ -360,6 +364,11 @@ class Gate:
             if page["cursor"] is None:
                 return found
             cursor = f"&cursor={page['cursor']}"
+
+    async def metrics(self) -> str:
+        assert self._http is not None
+        async with self._http.get(f"{self.url}/metrics") as answer:
+            return await answer.text()
 
     async def outbox(self) -> Json:
         """What `gate outbox list --all --json` says."""

@@ -87,11 +87,15 @@ function build(view, depth, before) {
   return { hash: view.hash, node, form };
 }
 
+// A field that would have to be scrolled to does not get the focus: what stands above it is read first.
 function focusFirst(node) {
-  const first = node.querySelector("[data-focus-on-load]")
+  const asked = node.querySelector("[data-focus-on-load]");
+  const first = asked
     ?? node.querySelector(`.modal-body .input :is(${FIELD})`)
     ?? node.querySelector(`.modal-body :is(${FIELD})`);
-  (first ?? node.querySelector("h2")).focus();
+  const end = node.querySelector(".modal-body").getBoundingClientRect().bottom;
+  const inSight = first && (asked || first.getBoundingClientRect().bottom <= end);
+  (inSight ? first : node.querySelector("h2")).focus();
 }
 
 export function drawModal() {

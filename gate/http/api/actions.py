@@ -51,14 +51,27 @@ async def propose(call: Call) -> web.Response:
     else:
         call.shared.metrics.proposals.labels(done.record.status.value).inc()
     record = await _after_wait(call, done.record, headers)
-    return await shown(call, record, grant=done.grant, pending_status=202, headers=headers)
+    return await shown(
+        call,
+        record,
+        grant=done.grant,
+        pending_status=202,
+        headers=headers,
+        just_decided=record is not done.record,
+    )
 
 
 async def show(call: Call) -> web.Response:
-    record = await _own(call)
+    found = await _own(call)
     headers: dict[str, str] = {}
-    record = await _after_wait(call, record, headers)
-    return await shown(call, record, pending_status=202 if headers else 200, headers=headers)
+    record = await _after_wait(call, found, headers)
+    return await shown(
+        call,
+        record,
+        pending_status=202 if headers else 200,
+        headers=headers,
+        just_decided=record is not found,
+    )
 
 
 async def list_page(call: Call) -> web.Response:

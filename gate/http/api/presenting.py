@@ -20,14 +20,20 @@ RETRY_AFTER = "5"
 
 
 async def collected(
-    deps: Deps, agent: Agent, record: ActionRecord, grant: Grant | None = None
+    deps: Deps,
+    agent: Agent,
+    record: ActionRecord,
+    grant: Grant | None = None,
+    *,
+    just_decided: bool = False,
 ) -> tuple[ActionRecord, Grant | None]:
-    """The record with its live grant, minted where need be, if this is the proposing agent and it is released."""
+    """The record with its live grant, minted where need be, if this is the proposing agent and it is released.
+    `just_decided`: this caller waited for the decision, so nobody will have collected before."""
     if grant is not None or not record.status.released or record.agent.id != agent.id:
         return record, grant
     if record.redeemed_jti is not None or record.grants_revoked:
         return record, None
-    done = await collect(deps, agent, record.id)
+    done = await collect(deps, agent, record.id, look_first=not just_decided)
     return (done.record, done.grant) if isinstance(done, Done) else (record, None)
 
 
@@ -38,9 +44,10 @@ async def shown(
     grant: Grant | None = None,
     pending_status: int = 200,
     headers: Mapping[str, str] | None = None,
+    just_decided: bool = False,
 ) -> web.Response:
     """The document as an answer: 200, or `pending_status` with where and when to ask again while it is pending."""
-    record, grant = await collected(call.deps, call.agent, record, grant)
+    record, grant = await collected(call.deps, call.agent, record, grant, just_decided=just_decided)
     document: ActionDocument = to_document(record, grant=grant)
     if record.status.terminal:
         return answer(document, headers=headers)

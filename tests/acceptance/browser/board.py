@@ -11,11 +11,12 @@ from playwright.async_api import Locator, Page, expect
 class Board:
     """One person's window on one channel of the workspace."""
 
-    def __init__(self, page: Page, url: str, user: str, channel: str) -> None:
+    def __init__(self, page: Page, url: str, user: str, channel: str, *, since: str = "0") -> None:
         self.page = page
         self.user = user
         self._url = url
         self._channel = channel
+        self._since = since
 
     async def open(self) -> Board:
         await self.page.goto(f"{self._url}/#/as/{self.user}/c/{self._channel}")
@@ -40,12 +41,18 @@ class Board:
 
     @property
     def notes(self) -> Locator:
-        """What only this person sees."""
-        return self.page.locator("#messages article.ephemeral")
+        """What only this person sees, of what came after the window was opened."""
+        newer = f"contains(@class, 'ephemeral') and number(@data-ts) > {self._since}"
+        return self.page.locator(f"xpath=//*[@id='messages']//article[{newer}]")
 
     async def told(self, words: str | re.Pattern[str]) -> None:
         """The newest line that only this person sees says so."""
         await expect(self.notes.last).to_contain_text(words)
+
+    @property
+    def answers(self) -> Locator:
+        """What a press brought: lines for this person alone, and the form on top."""
+        return self.notes.or_(self.page.locator("dialog#modal[open]"))
 
     @property
     def dialog(self) -> Locator:
@@ -78,3 +85,17 @@ class Board:
             "window.pressed = 0; addEventListener('pointerdown', () => { window.pressed += 1 }, true)"
         )
         return lambda: self.page.evaluate("window.pressed")
+
+    @property
+    def home(self) -> Locator:
+        return self.page.locator("#home")
+
+    async def go_home(self) -> None:
+        await self.page.get_by_role("link", name="Signoff Home").click()
+        await expect(self.home).to_be_visible()
+
+    async def say(self, words: str) -> None:
+        """Type into the channel and send."""
+        field = self.page.locator("textarea").first
+        await field.fill(words)
+        await field.press("Enter")

@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from tests.acceptance.browser.board import Board
 from tests.acceptance.browser.town import Agent, Town, town_in, write_people, write_policy
 from tests.harness.browser import People
+
+expect.set_options(timeout=15_000)
+"""A bound for machines that are busy; what is waited for comes within a second elsewhere."""
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +21,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     folder = tmp_path_factory.mktemp("town")
     with town_in(folder, write_policy(folder), write_people(folder)) as running:
         yield running
+        outbox = running.command("outbox", "list")
+    assert outbox["dead"] == 0, outbox
     assert not running.complaints(), "\n".join(running.complaints())
 
 
@@ -31,21 +36,24 @@ async def agent(town: Town) -> AsyncIterator[Agent]:
 class Lane:
     """A channel of this test's own: topics, windows on it."""
 
-    def __init__(self, number: int, town: Town, people: People) -> None:
+    def __init__(self, number: int, town: Town, people: People, agent: Agent) -> None:
         self.number = number
         self.channel = f"C0LANE{number}"
         self._town = town
         self._people = people
+        self._agent = agent
 
     def topic(self, kind: str) -> str:
         return f"job.lane{self.number}.{kind}"
 
-    async def window(self, user: str, **options: object) -> Board:
-        """A window of this person's own on the channel."""
+    async def window(self, user: str, channel: str = "", **options: object) -> Board:
+        """A window of this person's own on the channel, no form open in it."""
+        await self._agent.close_forms(user)
         page: Page = await self._people.open(**options)
-        return await Board(page, self._town.page, user, self.channel).open()
+        since = await self._agent.newest_message()
+        return await Board(page, self._town.page, user, channel or self.channel, since=since).open()
 
 
 @pytest.fixture
-def lane(town: Town, people: People) -> Lane:
-    return Lane(town.next_lane(), town, people)
+def lane(town: Town, people: People, agent: Agent) -> Lane:
+    return Lane(town.next_lane(), town, people, agent)

@@ -156,10 +156,6 @@ class Town:
         """What such a command answers."""
         return answer_of(self.begin(*arguments))
 
-    async def outbox(self) -> list[Json]:
-        """What waits for delivery or died, as `gate outbox list --json` shows it."""
-        return await asyncio.to_thread(self.command, "outbox", "list")
-
     def complaints(self) -> list[str]:
         """Lines in which the gate tells of a defect of its own."""
         return [
@@ -186,7 +182,7 @@ def town_in(folder: Path, policies: Path, people: Path, **settings: str) -> Iter
     try:
         running = processes.gate("serve", "--json", env=env, cwd=folder)
         town = Town(processes, folder, running, env=env)
-        town.url = running.expect(r'^\s*"api": "([^"]+)"')[1]
+        town.url = running.expect(r'^\s*"api": "([^"]+)"', within=90)[1]
         town.page = running.expect(r'^\s*"sandbox": "([^"]+)"')[1].rstrip("/")
         running.expect('"event": "slack_connected"')
         hired = [
@@ -201,7 +197,7 @@ def town_in(folder: Path, policies: Path, people: Path, **settings: str) -> Iter
 
 def answer_of(running: Running) -> Any:
     """The document a command printed, once it has ended well."""
-    assert running.wait() == 0, running.output
+    assert running.wait(within=60) == 0, running.output
     return json.loads(running.output)
 
 
@@ -271,3 +267,15 @@ class Agent:
         """Everything that stands in the workspace."""
         async with self._http.get(f"{self._town.page}/sandbox/state") as answer:
             return await answer.json()
+
+    async def newest_message(self) -> str:
+        """The timestamp of what was said last anywhere, to a person alone or to all."""
+        return max((message["ts"] for message in (await self.workspace())["messages"]), default="0")
+
+    async def close_forms(self, user: str) -> None:
+        """A form belongs to a person, not to a window; close what an earlier test left open."""
+        stack = (await self.workspace())["stacks"].get(user)
+        if stack:
+            body = {"act": "close_view", "user": user, "view_id": stack[-1]["id"], "clear": True}
+            async with self._http.post(f"{self._town.page}/sandbox/act", json=body) as answer:
+                assert answer.status == 200, await answer.text()

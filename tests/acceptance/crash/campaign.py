@@ -44,8 +44,9 @@ class Campaign:
     _left: int = 0
     _over: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def run(self, *, within: float) -> list[str]:
-        """Everything from the first proposal to the judgement; the problems found."""
+    async def run(self, *, within: float, settling: float = 60) -> list[str]:
+        """Everything from the first proposal to the judgement; the problems found. `within` bounds the work,
+        `settling` how long messages may take to follow afterwards; both in seconds."""
         self._left = self.actions
         async with asyncio.timeout(within):
             reviewing = [
@@ -62,9 +63,9 @@ class Campaign:
                 for task in reviewing:
                     task.cancel()
                 await asyncio.gather(*reviewing, return_exceptions=True)
-        return await self.settled()
+        return await self.settled(within=settling)
 
-    async def settled(self, *, within: float = 60) -> list[str]:
+    async def settled(self, *, within: float) -> list[str]:
         """What is still wrong once nothing more changes, or after `within` seconds."""
         found = ["nothing was looked at"]
         with suppress(AssertionError):

@@ -22,12 +22,7 @@ _ENDS = {
     "approval.expired": "expired",
     "action.cancelled": "cancelled",
 }
-_CARD_SAYS = {
-    "approved": "Approved by ",
-    "rejected": "Rejected by ",
-    "expired": "Expired",
-    "cancelled": "Cancelled by ",
-}
+_CARD_SAYS = {status: status.capitalize() for status in ("approved", "rejected", "expired", "cancelled")}
 _VOTES = {
     "approve": ("approval.vote", "approval.granted"),
     "reject": ("approval.rejected",),

@@ -115,6 +115,8 @@ async def test_a_schema_that_is_none_is_told_by_pointer(door: Door) -> None:
     assert got.pointers == {"/payload_schema/properties/a~1b/type": "invalid_schema"}
     got = await door.propose("crm.read", payload_schema={"properties": {"a": {"pattern": "(?=x)"}}})
     assert got.pointers == {"/payload_schema/properties/a/pattern": "invalid_pattern"}
+    got = await door.propose("crm.read", payload_schema={"anyOf": [{"anyOf": [{}] * 200}] * 130})
+    assert got.pointers == {"/payload_schema": "too_large"}
 
 
 @pytest.mark.parametrize(

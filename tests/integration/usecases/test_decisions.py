@@ -327,3 +327,13 @@ async def test_a_card_view_tells_what_the_gate_knows(gate: World):
     assert not view.history.first_time
     assert {p.id for p in view.asked} == {"ana", "bo"}
     assert "amount_usd" not in view.claimed
+
+
+async def test_an_executor_of_another_audience_reports_no_outcome(gate: World):
+    done = await gate.propose("crm.read", payload={"id": 1})
+    assert done.grant is not None
+    ok(await gate.redeem(done.grant.token, {"id": 1}))
+    other = replace(EXECUTOR, id="agt_other", audiences=frozenset({"payments-executor"}))
+    told = ReportOutcome(agent=other, action_id=done.record.id, result=Result.SUCCEEDED)
+    assert code(await outcome.report(gate.deps, told)) == "unknown_action"
+    ok(await outcome.report(gate.deps, replace(told, agent=EXECUTOR)))

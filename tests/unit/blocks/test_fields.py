@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -363,3 +364,16 @@ def test_a_form_of_many_long_lists_of_choices_stays_within_a_view() -> None:
     found = read_fields(view, untouched(modal))
     assert isinstance(found, Edited)
     assert found.changed == ()
+
+
+def test_many_small_parts_do_not_keep_the_form_waiting() -> None:
+    """Threat 18: once the form is full nothing further is looked at; every part used to be measured against it."""
+    nested: Any = 1
+    for wide in (20, 20, 20, 4):
+        nested = [nested] * wide
+    view = with_payload(REFUND, {"a": nested, "b": 1})
+    before = time.process_time()
+    found = form(view)
+    assert time.process_time() - before < 2
+    assert found.fields
+    assert found.left_out

@@ -255,3 +255,14 @@ def test_only_the_ladder_may_be_enough_to_wait():
 
 def test_a_plan_is_there_exactly_while_people_decide():
     assert isinstance(pending().plan, ApprovalPlan)
+
+
+def test_nobody_approves_while_the_owner_is_missing_from_the_directory():
+    """INV-05: an owner who came back under another name must not decide about their own agent."""
+    people = {name: who for name, who in directory().people.items() if name != "own"}
+    renamed = people | {"owen": person("owen", email="own@example.com")}
+    groups = directory().groups | {"approvers": replace(directory().groups["approvers"], members=("owen",))}
+    changed_directory = directory(people=renamed, groups=groups)
+    assert code(yes(pending(), "owen", directory=changed_directory)) == "owner_unknown"
+    assert code(yes(pending(), "ana", directory=changed_directory)) == "owner_unknown"
+    assert done(no(pending(), "ana", directory=changed_directory)).status is Status.REJECTED

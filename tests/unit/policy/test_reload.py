@@ -131,6 +131,29 @@ def test_what_cannot_be_read_or_trusted_is_a_problem(folder: Path, spoil, says: 
     assert holder.current is before
 
 
+def test_files_that_can_be_read_again_clear_the_problem(folder: Path) -> None:
+    holder = PolicyHolder(files(folder))
+    (folder / "a.yaml").chmod(0o666)
+    assert not holder.refresh()
+    assert holder.problem is not None
+    (folder / "a.yaml").chmod(0o644)
+    assert not holder.refresh()
+    assert holder.problem is None
+
+
+def test_a_bad_set_that_could_not_be_read_for_a_moment_is_still_bad(folder: Path) -> None:
+    holder = PolicyHolder(files(folder))
+    (folder / "a.yaml").write_text("version: v1\nruls: []")
+    assert not holder.refresh()
+    bad = holder.problem
+    (folder / "a.yaml").chmod(0o666)
+    holder.refresh()
+    (folder / "a.yaml").chmod(0o644)
+    assert not holder.refresh()
+    assert holder.problem == bad
+    assert bad is not None
+
+
 def test_a_gate_does_not_start_on_a_broken_set(folder: Path) -> None:
     (folder / "a.yaml").write_text("version: v9")
     with pytest.raises(PolicyError):
