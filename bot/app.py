@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -19,8 +21,9 @@ from bot.introduction import Introduction
 from bot.reception import Reception
 from bot.roster import Roster
 from bot.socket_link import SocketLink
+from bot.usergroups import UserGroups
 from bot.web import SlackWeb, api_base
-from gate.usecases.ports import DeliveryChannel, Deps
+from gate.usecases.ports import DeliveryChannel, Deps, ListSource
 from gate.usecases.views import ActionView
 
 EVENTS_PATH = "/slack/events"
@@ -60,6 +63,7 @@ class Bot:
         own = self._introduction.own
         identities = Identities(deps=deps, web=self.web)
         roster = Roster(deps=deps, web=self.web, identities=identities)
+        self._user_groups = UserGroups(deps=deps, web=self.web, identities=identities, own=own)
         channels = Channels(web=self.web)
         self._homes = Homes(deps=deps, web=self.web)
         cards = CardDesk(
@@ -76,6 +80,7 @@ class Bot:
                 answers=Answers(web=self.web),
                 homes=self._homes,
                 own=own,
+                roster=roster,
             ),
             known_own=lambda: self._introduction.known,
             bot_token=settings.bot_token,
@@ -99,6 +104,15 @@ class Bot:
     def channel(self) -> DeliveryChannel:
         """The outbox's way to Slack."""
         return self._channel
+
+    @property
+    def user_groups(self) -> ListSource:
+        """Who is in a user group of the workspace."""
+        return self._user_groups
+
+    async def card_link(self, action_id: str) -> str | None:
+        """The web address of an action's card, for other channels; None while nobody can say."""
+        return await self._channel.card_link(action_id)
 
     @property
     def problem(self) -> str | None:
@@ -131,6 +145,16 @@ class Bot:
         await self._reception.finish()
         await self._homes.stop()
         await self.web.stop()
+
+    @asynccontextmanager
+    async def posting(self) -> AsyncIterator[DeliveryChannel]:
+        """The outbox's way to Slack without taking anything from it, for a process that does not serve."""
+        await self.web.start()
+        try:
+            yield self._channel
+        finally:
+            await self._homes.stop()
+            await self.web.stop()
 
     def http_routes(self) -> list[web.RouteDef]:
         """The route Slack calls in HTTP mode; none in Socket Mode."""

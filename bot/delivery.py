@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.blocks.delegation import delegation_message
 from bot.blocks.direct import direct_message
 from bot.blocks.messages import Line
 from bot.blocks.parts import POST_OPTIONS
@@ -22,6 +23,7 @@ from bot.slack_errors import SlackFailure, Trouble
 from bot.web import Calls
 from gate.domain.request import Choice, Status
 from gate.usecases.cards import thread_event
+from gate.usecases.delegations import delegation_view
 from gate.usecases.ports import Card, Delivered, Delivery, Deps, Message, RetryLater, Undeliverable
 from gate.usecases.views import ActionView
 
@@ -29,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 DELIVER_SEC = 20.0
 """One delivery never takes longer; the worker's lease has to be longer than this."""
+LINK_SEC = 3.0
+"""How long another channel's message waits for the link to the card; it goes out without one rather than late."""
 MAYBE_TRIED = timedelta(seconds=DELIVER_SEC)
 """A line older than this may have been sent by a process that died since, so it is looked for first."""
 _MOST_REMEMBERED = 5_000
@@ -80,6 +84,18 @@ class SlackChannel:
         self.problem = None
         return answer
 
+    async def card_link(self, action_id: str) -> str | None:
+        """Where the card stands; None where there is none yet, or Slack does not say within a moment."""
+        async with self._deps.store.reading() as tx:
+            card = await tx.cards.get(action_id)
+        if card is None or card.ts is None:
+            return None
+        try:
+            async with asyncio.timeout(LINK_SEC):
+                return await self._link(card)
+        except (SlackFailure, TimeoutError):
+            return None
+
     async def _deliver(self, message: Message, own: Own) -> Delivery:
         if message.kind == "card":
             await self._cards.bring(message.action_id, own)
@@ -88,7 +104,32 @@ class SlackChannel:
             return await self._thread(message, own)
         if message.kind == "dm":
             return await self._direct(message, own)
+        if message.kind == "delegation":
+            return await self._delegation(message, own)
         return Undeliverable(error=f"Slack has no messages of the kind {message.kind!r}.")
+
+    async def _delegation(self, message: Message, own: Own) -> Delivery:
+        """Tell one of the two people of a delegation; the body of its message says whom and what."""
+        item = await delegation_view(self._deps, message.action_id)
+        person_id = str(message.body.get("person", ""))
+        reader = next((p for p in (item.grantor, item.delegate) if p.id == person_id), None) if item else None
+        if item is None or reader is None:
+            return Delivered()
+        user = await self._roster.slack_id(person_id, own)
+        if user is None:
+            return self._nobody(person_id)
+        opened = await self._web.call("conversations.open", paced=True, users=user)
+        channel = str((opened.get("channel") or {}).get("id") or user)
+        if not await self._stands(message, own, channel, None):
+            line = delegation_message(item, reader, str(message.body.get("event", "")))
+            await self._say(message, channel, line)
+        return Delivered()
+
+    @staticmethod
+    def _nobody(person_id: str) -> Undeliverable:
+        return Undeliverable(
+            error=f"Slack has nobody for {person_id}: set `slack:` or the right e-mail address in people.yaml."
+        )
 
     async def _thread(self, message: Message, own: Own) -> Delivery:
         event = await thread_event(self._deps, message)
@@ -118,20 +159,24 @@ class SlackChannel:
         if standing is None:
             return Delivered()
         view, card = standing
+        grantor = None
+        if "for" in message.body:
+            mine = (s.grantor for s in view.stand_ins if s.person.id == person_id)
+            grantor = next(mine, None)
+            if grantor is None:
+                return Delivered()  # the delegation has ended, or who lent it cannot decide this any more
         if not _still_stands(view, person_id, why):
             return Delivered()
         user = await self._roster.slack_id(person_id, own)
         if user is None:
-            return Undeliverable(
-                error=f"Slack has nobody for {person_id}: set `slack:` or the right e-mail address in people.yaml."
-            )
+            return self._nobody(person_id)
         if why == "asked" and await self._sees(user, card.channel):
             return Delivered()  # mentioned on the card
         opened = await self._web.call("conversations.open", paced=True, users=user)
         channel = str((opened.get("channel") or {}).get("id") or user)
         if await self._stands(message, own, channel, None):
             return Delivered()
-        await self._say(message, channel, direct_message(view, why, await self._link(card)))
+        await self._say(message, channel, direct_message(view, why, await self._link(card), grantor))
         return Delivered()
 
     async def _sees(self, user: str, channel: str) -> bool:

@@ -13,15 +13,17 @@ from bot.answers import Answers, Said, outline
 from bot.homes import Homes
 from bot.identity import Identities, Own
 from bot.payloads import Click, Place, Sender
+from bot.roster import Roster
 from bot.slack_errors import SlackFailure, Trouble
 from bot.web import SlackWeb
-from gate.domain.eligibility import may_decide
-from gate.domain.people import Person
+from gate.domain.acting import HANDED_ON, already
+from gate.domain.eligibility import standing
+from gate.domain.people import Directory, Person
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
-from gate.domain.review import already
 from gate.domain.risk import Risk
 from gate.domain.verdict import ApprovalPlan
+from gate.usecases.directory import directory_now
 from gate.usecases.ports import Card, Deps, StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -47,6 +49,7 @@ class Desk:
     answers: Answers
     homes: Homes
     own: Callable[[], Awaitable[Own]]
+    roster: Roster
 
     async def person(self, sender: Sender, *, risk: Risk | None = None) -> Person | Refused:
         """Who clicked. Somebody whose payload names another workspace is nobody here, without asking further."""
@@ -75,16 +78,23 @@ class Desk:
             return NOT_ITS_PLACE
         return None if _stands_at(card, click.place) else NOT_ITS_PLACE
 
-    def hindrance(
+    async def directory(self) -> Directory:
+        """The directory as it stands now, delegations included."""
+        async with self.deps.store.reading() as tx:
+            return await directory_now(self.deps, tx)
+
+    async def hindrance(
         self, record: ActionRecord, person: Person, verb: str, version: int | None
     ) -> Refused | None:
         """Why this person cannot do this now, told before a form is opened. The use-case checks it all again."""
-        directory = self.deps.rules.current.directory
+        directory = await self.directory()
         if record.status.terminal:
             return already(record, directory, person.id)
-        refused = may_decide(record, person.id, directory)
-        if refused is not None:
-            return refused
+        mine = standing(record, person.id, directory)
+        if isinstance(mine, Refused):
+            return mine
+        if mine.on_behalf_of is not None and verb == "reassign":
+            return HANDED_ON
         if verb not in (record.plan or ApprovalPlan()).allow:
             return Refused(code="not_offered", sentence=f"Policy does not offer “{verb}” for this request.")
         if version is not None and version != record.version.number:

@@ -25,6 +25,10 @@ OPEN_QUEUE_ITEM = "open_queue_item"
 """A line of the Home tab or of `/gate queue`: opens the details; `value` is `card_value(…)`."""
 OPEN_CARD = "open_card"
 """A button that is a link to the card; Slack still sends the click, which only needs its acknowledgement."""
+DELEGATE = "delegate"
+"""In Home: opens the form of `/gate delegate`."""
+REVOKE_DELEGATION = "revoke_delegation"
+"""Ends a delegation, in Home and in the message that told of it; `value` is its id."""
 PAGE_PREVIOUS = "page_previous"
 PAGE_NEXT = "page_next"
 """Paging in `details` and `confirm`: `value` is `page_value(page)`, the rest is in the view's `ModalState`."""
@@ -36,6 +40,7 @@ MODAL_REJECT = "reject"
 MODAL_DETAILS = "details"
 MODAL_REASSIGN = "reassign"
 MODAL_CONFIRM = "confirm"
+MODAL_DELEGATE = "delegate"
 MODAL_NOTICE = "notice"
 """Says one thing and has nothing to submit."""
 
@@ -51,6 +56,11 @@ THEN_APPROVE = "approve"
 THEN_SAVE = "save"
 REASSIGN_TO = "people"
 REASON = "reason"
+DELEGATE_TO = "to"
+DELEGATE_FROM = "from"
+DELEGATE_UNTIL = "until"
+DELEGATE_TOPICS = "topics"
+DELEGATE_GROUPS = "groups"
 
 # -- the rest --------------------------------------------------------------------------------------
 
@@ -60,6 +70,7 @@ METADATA_EVENT = "signoff_card"
 
 MAX_PRIVATE_METADATA = 3_000
 _ACTION_ID = re.compile(r"act_[0-9A-Za-z]{1,64}")
+_DELEGATION_ID = re.compile(r"dlg_[0-9A-Za-z]{1,64}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 _CHANNEL = re.compile(r"[CDG][A-Z0-9]{1,40}")
 _MESSAGE_TS = re.compile(r"[0-9]{1,16}\.[0-9]{1,9}")
@@ -79,6 +90,11 @@ def parse_card_value(value: object) -> tuple[str, int] | None:
     if not colon or not _ACTION_ID.fullmatch(action_id) or not _VERSION.fullmatch(version):
         return None
     return action_id, int(version)
+
+
+def parse_delegation(value: object) -> str | None:
+    """The id of a delegation in a button's value; None for anything else."""
+    return value if isinstance(value, str) and _DELEGATION_ID.fullmatch(value) else None
 
 
 def page_value(page: int) -> str:

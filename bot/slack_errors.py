@@ -129,6 +129,7 @@ _SENTENCES = {
     "channel_not_found": "There is no such channel, or it is private and the bot is not in it.",
     "not_in_channel": "The bot is not in that channel; invite it there.",
     "is_archived": "That channel is archived.",
+    "no_such_subteam": "There is no such user group in this workspace; look at slack_usergroup in people.yaml.",
 }
 
 

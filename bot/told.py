@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gate.domain.eligibility import counting, slots
+from gate.domain.eligibility import risk_of, slots, voices
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Status
 from gate.domain.verdict import ApprovalPlan
@@ -11,8 +11,8 @@ from gate.domain.verdict import ApprovalPlan
 def approved(record: ActionRecord, directory: Directory) -> str:
     """After an approval: released, or what is still missing."""
     if record.status is Status.APPROVED:
-        return f"Approved. Released to {record.agent.name}."
-    return f"Your approval counts. {_missing(record, directory)}"
+        return f"Approved{_for(record, directory)}. Released to {record.agent.name}."
+    return f"Your approval counts{_for(record, directory)}. {_missing(record, directory)}"
 
 
 def rejected(record: ActionRecord) -> str:
@@ -36,11 +36,21 @@ def reassigned(record: ActionRecord, directory: Directory, to: tuple[str, ...]) 
     return f"Asked {_and(names)}. Whoever was asked before may still decide."
 
 
+def _for(record: ActionRecord, directory: Directory) -> str:
+    """In whose right the last vote was cast, where not in the voter's own."""
+    grantor = record.votes[-1].on_behalf_of if record.votes else None
+    if grantor is None:
+        return ""
+    return f" for {directory.people[grantor].name if grantor in directory.people else grantor}"
+
+
 def _missing(record: ActionRecord, directory: Directory) -> str:
     plan = record.plan or ApprovalPlan()
-    counted = counting(record, directory)
+    counted = voices(record, directory)
     needed = max(plan.quorum, len(plan.distinct_groups))
-    open_slots = [group for group, who in slots(plan, counted, directory).items() if who is None]
+    open_slots = [
+        group for group, who in slots(plan, counted, directory, risk_of(record)).items() if who is None
+    ]
     missing = max(needed - len(counted), len(open_slots), 1)
     one = "One more person is" if missing == 1 else f"{missing} more people are"
     of = f", among them someone of {_and(open_slots)}" if open_slots else ""

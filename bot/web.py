@@ -104,6 +104,8 @@ class SlackWeb:
         self.sdk = sdk_client(token, base_url)
         self.pacer = pacer or Pacer()
         self._session: aiohttp.ClientSession | None = None
+        self.granted: frozenset[str] | None = None
+        """The scopes of the bot token, as Slack said with the latest answer; None before it said so."""
         self.asked: set[str] = set()
         """Methods called so far: the sandbox's list of covered methods is held against it by a test."""
 
@@ -148,6 +150,8 @@ class SlackWeb:
             raise SlackFailure(method, Trouble.UNCERTAIN, "timed_out") from None
         except (aiohttp.ClientError, OSError) as error:
             raise SlackFailure(method, Trouble.UNCERTAIN, "no_answer", detail=type(error).__name__) from None
+        if "app_token" not in arguments and (told := _header(answer.headers, "x-oauth-scopes")) is not None:
+            self.granted = frozenset(each.strip() for each in told.split(",") if each.strip())
         return answer.data if isinstance(answer.data, dict) else {}
 
     async def turn(self, method: str, channel: str = "") -> None:
@@ -190,6 +194,10 @@ class SlackWeb:
             raise SlackFailure(
                 "response_url", Trouble.UNCERTAIN, "no_answer", detail=type(error).__name__
             ) from None
+
+
+def _header(headers: Mapping[str, str], wanted: str) -> str | None:
+    return next((value for name, value in headers.items() if name.lower() == wanted), None)
 
 
 def _seconds(header: str | None) -> float:

@@ -28,18 +28,11 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from gate.mail_server import MailServer, parse_mail_url
+
 PREFIX = "GATE_"
 TEST_PREFIX = "GATE_TEST_"
 """Names of the test suite; the gate leaves them alone."""
-
-_NOT_YET = {
-    "PAGERDUTY_ROUTING_KEY": "page through PagerDuty",
-    "PAGERDUTY_EVENTS_URL": "page through PagerDuty",
-    "PAGERDUTY_API_TOKEN": "read schedules from PagerDuty",
-    "PAGERDUTY_API_URL": "read schedules from PagerDuty",
-    "SMTP_URL": "send e-mail",
-}
-"""Settings of the contract whose work comes in a later version -> what this version does not do."""
 
 
 class SettingsError(Exception):
@@ -164,6 +157,22 @@ class Settings(BaseSettings):
     slack_api_url: Annotated[str, Field(validation_alias="SLACK_API_URL")] = "https://slack.com/api/"
     """The base URL of the Slack Web API; another workspace server can stand in."""
 
+    smtp_url: Annotated[SecretStr | None, Field(validation_alias="SMTP_URL")] = None
+    """The mail server for ladder steps: `smtp://USER:PASSWORD@HOST:PORT?from=ADDRESS`."""
+    pagerduty_routing_key: Annotated[SecretStr | None, Field(validation_alias="PAGERDUTY_ROUTING_KEY")] = None
+    """The integration key of the PagerDuty service that ladder steps page (Events API v2)."""
+    pagerduty_events_url: Annotated[str, Field(validation_alias="PAGERDUTY_EVENTS_URL")] = (
+        "https://events.pagerduty.com/v2/enqueue"
+    )
+    """Where events are sent; accounts in the EU have an address of their own."""
+
+    pagerduty_api_token: Annotated[SecretStr | None, Field(validation_alias="PAGERDUTY_API_TOKEN")] = None
+    """A read-only token of PagerDuty's REST API, for `pagerduty_schedule` in people.yaml."""
+    pagerduty_api_url: Annotated[str, Field(validation_alias="PAGERDUTY_API_URL")] = (
+        "https://api.pagerduty.com"
+    )
+    """The base address of PagerDuty's REST API; accounts in the EU have one of their own."""
+
     @field_validator("log_format", "log_level", mode="before")
     @classmethod
     def _any_case(cls, value: object) -> object:
@@ -180,6 +189,28 @@ class Settings(BaseSettings):
     @classmethod
     def _api_base(cls, value: str) -> str:
         return _web_address(value) + "/"  # slack-sdk joins method names onto it
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_mail_url(value.get_secret_value())
+        return value
+
+    @field_validator("pagerduty_events_url", "pagerduty_api_url")
+    @classmethod
+    def _pagerduty_url(cls, value: str) -> str:
+        url = _web_address(value)
+        if not url.startswith("https://") and urlsplit(url).hostname not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("the key would travel in the clear; write https://")
+        return url
+
+    @field_validator("pagerduty_routing_key")
+    @classmethod
+    def _one_word(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().isalnum():
+            raise ValueError("an integration key is letters and digits")
+        return value
 
     @field_validator("slack_bot_token", "slack_app_token")
     @classmethod
@@ -206,6 +237,17 @@ class Settings(BaseSettings):
                 "SLACK_API_URL is set, but SLACK_BOT_TOKEN is not; set the tokens of that workspace too"
             )
         return self
+
+    @model_validator(mode="after")
+    def _pagerduty_is_whole(self) -> Settings:
+        if self.pagerduty_routing_key is None and "pagerduty_events_url" in self.model_fields_set:
+            raise ValueError("PAGERDUTY_EVENTS_URL is set, but PAGERDUTY_ROUTING_KEY is not; set both")
+        return self
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """Where e-mail is handed over; None where none is sent."""
+        return None if self.smtp_url is None else parse_mail_url(self.smtp_url.get_secret_value())
 
     @property
     def slack_mode(self) -> Literal["socket", "http", "sandbox"]:
@@ -266,9 +308,7 @@ def _problems_with_names(environment: Mapping[str, str]) -> Iterator[str]:
     known = set(known_names())
     for name in sorted(environment):
         base = name.removesuffix("_FILE")
-        if base in _NOT_YET:
-            yield f"{name} is set, but this version does not {_NOT_YET[base]} yet; unset it"
-        elif base in known:
+        if base in known:
             if name != base and base in environment:
                 yield f"{base} and {name} are both set; keep one"
             elif name != base and not Path(environment[name]).is_file():

@@ -21,6 +21,11 @@ class Metrics:
             buckets=_LATENESS,
             registry=self.registry,
         )
+        self.nobody_reached = Counter(
+            "signoff_ladder_nobody_reached",
+            "Ladder steps that found nobody to call; the approvers were asked instead.",
+            registry=self.registry,
+        )
         self.deliveries = Counter(
             "signoff_outbox_attempts",
             "Attempts to deliver, by channel and result.",
@@ -42,6 +47,18 @@ class Metrics:
             "signoff_policy_loads",
             "Policy sets taken into force or refused.",
             ["result"],
+            registry=self.registry,
+        )
+        self.ladder_misses = Counter(
+            "signoff_ladder_targets_unreached",
+            "Targets of ladder steps that led to nobody, or only to a stand-in, by reason.",
+            ["why"],
+            registry=self.registry,
+        )
+        self.directory_reads = Counter(
+            "signoff_directory_reads",
+            "Attempts to read user groups and on-call schedules, by kind and result.",
+            ["kind", "result"],
             registry=self.registry,
         )
         self.clock_step = Gauge(

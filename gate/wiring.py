@@ -8,7 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -19,9 +19,13 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from bot.app import Bot, SlackSettings, build_bot
+from bot.checkup import Examination, examine
 from bot.sandbox import Sandbox, SandboxChannel, SandboxUser, Workspace, default_workspace
 from gate.clock import SteadyClock
 from gate.config import Address, Settings
+from gate.delivery import email, pagerduty
+from gate.delivery.nowhere import Nowhere
+from gate.delivery.schedules import PagerDutySchedules
 from gate.delivery.webhook import GIVE_UP_SEC, CallbackRules, WebhookChannel
 from gate.domain.people import Directory
 from gate.http.app import build_app, runner
@@ -31,7 +35,9 @@ from gate.keyring.signer import GrantSigner, load_signer
 from gate.keyring.webhooks import load_webhook_secret
 from gate.metrics import Metrics
 from gate.store import SqlStore, open_store
-from gate.usecases.ports import Deps, Limits, Rules, RulesSource, StoreUnavailable
+from gate.usecases.filling import SCHEDULE, USERGROUP, sources
+from gate.usecases.ports import DeliveryChannel, Deps, Limits, Rules, RulesSource, StoreUnavailable
+from gate.workers.directory import DirectoryKeeper, LiveRules
 from gate.workers.outbox import OutboxWorker, Terms
 from gate.workers.reload import PolicyFiles, PolicyHolder
 from gate.workers.rules import RulesInForce
@@ -65,7 +71,10 @@ class Gate:
         self._clock = SteadyClock()
         self._metrics = Metrics()
         self._rules: RulesInForce | None = None
+        self._email: email.EmailChannel | None = None
+        self._pagerduty: pagerduty.PagerDutyChannel | None = None
         self._bot: Bot | None = None
+        self._keeper: DirectoryKeeper | None = None
         self._running = AsyncExitStack()
 
     async def start(self) -> None:
@@ -91,7 +100,8 @@ class Gate:
         self.url = Address(listening.getsockname()[:2]).url
         public_url = settings.public_url or self.url
         # The files are read before the database is opened: a broken policy set should not cost a migration.
-        holder = await asyncio.to_thread(PolicyHolder, PolicyFiles(settings.policies, settings.people))
+        files = PolicyFiles(settings.policies, settings.people)
+        holder = await asyncio.to_thread(PolicyHolder, files, unserved=unserved(settings))
 
         store = open_store(settings.database_url, clock=self._clock)
         await store.start()
@@ -104,12 +114,14 @@ class Gate:
         await rules.start()
         begun.push_async_callback(rules.stop)
         self._rules = rules
+        live = LiveRules(rules, store=store, clock=self._clock)
+        await live.load()
         self.deps = deps = Deps(
             store=store,
             clock=self._clock,
             ids=TimeSortedIds(self._clock),
             signer=signer,
-            rules=rules,
+            rules=live,
             wakeups=LocalWakeups(fallback_sec=None if settings.on_sqlite else FALLBACK_SEC),
             limits=Limits(
                 pending_per_agent=settings.pending_per_agent,
@@ -143,11 +155,21 @@ class Gate:
                     ),
                     give_up_sec=GIVE_UP_SEC,
                 ),
+                **self._outside(deps, bot),
             },
         )
         ticker = Ticker(deps, self._metrics)
         await bot.start()
         begun.push_async_callback(bot.stop)
+        keeper = self._keeper = DirectoryKeeper(
+            live,
+            store=store,
+            clock=self._clock,
+            metrics=self._metrics,
+            by_kind={USERGROUP: bot.user_groups, SCHEDULE: self._schedules()},
+        )
+        await keeper.start()
+        begun.push_async_callback(keeper.stop)
         await outbox.start()
         begun.push_async_callback(outbox.stop, grace_sec=STOP_SEC)
         await ticker.start()
@@ -176,12 +198,7 @@ class Gate:
         """The workspace of the environment's tokens, or without any a sandbox workspace started here."""
         settings = self.settings
         if settings.slack_mode != "sandbox":
-            return SlackSettings(
-                bot_token=_revealed(settings.slack_bot_token) or "",
-                app_token=_revealed(settings.slack_app_token),
-                signing_secret=_revealed(settings.slack_signing_secret),
-                api_url=settings.slack_api_url,
-            )
+            return _slack_of(settings)
         sandbox = self.sandbox = await start_sandbox(settings, directory)
         self._running.push_async_callback(sandbox.stop)
         log.warning(
@@ -192,13 +209,51 @@ class Gate:
         app = sandbox.workspace.app
         return SlackSettings(bot_token=app.bot_token, app_token=app.app_token, api_url=sandbox.api_url)
 
+    def _outside(self, deps: Deps, bot: Bot) -> dict[str, Terms]:
+        """The ways by which ladders reach people outside Slack; what is not set up answers that it is not."""
+        server, key = self.settings.mail_server, _revealed(self.settings.pagerduty_routing_key)
+        ways = {
+            "email": Terms(channel=Nowhere("SMTP_URL")),
+            "pagerduty": Terms(channel=Nowhere("PAGERDUTY_ROUTING_KEY")),
+        }
+        if server is not None:
+            self._email = email.EmailChannel(deps=deps, server=server, link=bot.card_link)
+            ways["email"] = Terms(channel=self._email, at_once=4, give_up_attempts=email.GIVE_UP_ATTEMPTS)
+        if key is not None:
+            self._pagerduty = pagerduty.PagerDutyChannel(
+                deps=deps,
+                routing_key=key,
+                events_url=self.settings.pagerduty_events_url,
+                link=bot.card_link,
+            )
+            ways["pagerduty"] = Terms(
+                channel=self._pagerduty, at_once=4, give_up_attempts=pagerduty.GIVE_UP_ATTEMPTS
+            )
+        return ways
+
     async def readiness(self) -> tuple[Check, ...]:
         """What a decision depends on, and how each stands now."""
         return (
             await self._store_check(),
             _check("policy", None if self._rules is None else self._rules.problem),
             _check("slack", "not started" if self._bot is None else self._bot.problem),
+            *(_check("email", way.problem) for way in (self._email,) if way is not None),
+            *(_check("pagerduty", way.problem) for way in (self._pagerduty,) if way is not None),
             self._clock_check(),
+            *self._directory_check(),
+        )
+
+    def _directory_check(self) -> tuple[Check, ...]:
+        """Where people.yaml names lists that other systems keep: whether they could be read."""
+        if self.deps is None or self._keeper is None or not sources(self.deps.rules.current.directory):
+            return ()
+        return (_check("directory", self._keeper.problem),)
+
+    def _schedules(self) -> PagerDutySchedules:
+        return PagerDutySchedules(
+            token=_revealed(self.settings.pagerduty_api_token),
+            api_url=self.settings.pagerduty_api_url,
+            clock=self._clock,
         )
 
     async def _store_check(self) -> Check:
@@ -221,6 +276,15 @@ class Gate:
             state="degraded",
             detail=f"the machine's clock stepped by {stepped:.0f} s; restart the gate to accept it",
         )
+
+
+def unserved(settings: Settings) -> frozenset[str]:
+    """The ways of calling people that these settings do not open; no ladder may use them."""
+    closed = {
+        "email": settings.smtp_url is None,
+        "pagerduty": settings.pagerduty_routing_key is None,
+    }
+    return frozenset(way for way, missing in closed.items() if missing)
 
 
 def build(settings: Settings) -> Gate:
@@ -304,6 +368,46 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
                 wakeups=LocalWakeups(),
             ),
         )
+
+
+async def examine_slack(desk: Desk, settings: Settings, rules: Rules) -> Examination:
+    """What the workspace of these settings looks like; without tokens, the sandbox workspace of a running gate."""
+    async with desk.store.reading() as tx:
+        pins = {name: pin for name in rules.directory.people if (pin := await tx.pins.by_person(name))}
+    return await examine(_slack_of(settings), rules, pins)
+
+
+@asynccontextmanager
+async def posting(
+    desk: Desk, settings: Settings, rules: Rules
+) -> AsyncIterator[tuple[Deps, DeliveryChannel]]:
+    """Use-cases under these rules, and the way to Slack, in a process that serves nothing."""
+    deps = replace(desk.deps, rules=_TheseRules(rules))
+    bot = build_bot(deps, _slack_of(settings))
+    async with bot.posting() as channel:
+        yield deps, channel
+
+
+@dataclass(frozen=True, slots=True)
+class _TheseRules:
+    """Rules read once, for a verb that ends before they could change."""
+
+    current: Rules
+
+
+def _slack_of(settings: Settings) -> SlackSettings:
+    """The workspace of the tokens; without any, the sandbox workspace where a running gate serves one."""
+    if settings.slack_mode == "sandbox":
+        app = default_workspace().app
+        return SlackSettings(
+            bot_token=app.bot_token, app_token=app.app_token, api_url=f"{settings.sandbox_bind.url}/api/"
+        )
+    return SlackSettings(
+        bot_token=_revealed(settings.slack_bot_token) or "",
+        app_token=_revealed(settings.slack_app_token),
+        signing_secret=_revealed(settings.slack_signing_secret),
+        api_url=settings.slack_api_url,
+    )
 
 
 def sandbox_workspace(directory: Directory) -> Workspace:

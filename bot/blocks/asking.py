@@ -90,12 +90,20 @@ def needed(view: ActionView) -> str:
     """`2 people of security or legal`, without a full stop."""
     if view.slots:
         return f"{count(view.quorum, 'person', 'people')}, one each of " + ", ".join(
-            shown(slot.group, 60) for slot in view.slots[:10]
+            _group(slot.group, view) for slot in view.slots[:10]
         )
-    whom = " or ".join(shown(group, 60) for group in view.groups[:6])
+    whom = " or ".join(_group(group, view) for group in view.groups[:6])
     if len(view.groups) > 6:
         whom += f" or {len(view.groups) - 6} more groups"
     return count(view.quorum, "person", "people") + (f" of {whom}" if whom else "")
+
+
+def _group(group: str, view: ActionView) -> str:
+    """A group by name; where Slack keeps its members, with the time they were read."""
+    if group not in view.lists_read:
+        return shown(group, 60)
+    read_at = view.lists_read[group]
+    return f"{shown(group, 60)} (members {f'as of {utc(read_at)}' if read_at else 'not read yet'})"
 
 
 def plain_fallback(view: ActionView) -> str:

@@ -9,7 +9,7 @@ from bot.blocks import asking, parts, progress
 from bot.blocks.messages import Line
 from bot.blocks.text import clip_bytes, inert, shown
 from bot.blocks.words import RESULT_WORDS, risk_word
-from gate.usecases.views import ActionView, Status
+from gate.usecases.views import ActionView, PersonRef, Status
 
 Json = dict[str, Any]
 
@@ -21,12 +21,15 @@ _WHY = {
 }
 
 
-def direct_message(view: ActionView, why: str, link: str | None) -> Line:
-    """`why` is `asked`, `escalated` or `outcome`; `link` is the card's permalink, None where it cannot be had.
+def direct_message(view: ActionView, why: str, link: str | None, grantor: PersonRef | None = None) -> Line:
+    """`why` is `asked`, `escalated` or `outcome`; `link` is the card's permalink, None where it cannot be had;
+    `grantor` is for whom the reader may decide, where not in their own right.
 
     Both buttons work from the message: one opens the card, one the details.
     """
     begin = _WHY.get(why, "About a request you were asked for")
+    if grantor is not None:
+        begin = f"{begin}, for {parts.name(grantor)}"
     if view.status is not Status.PENDING:
         text = f"{begin}. {progress.ended(view)}: “{shown(view.summary, 600)}”"
     else:

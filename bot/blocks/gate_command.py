@@ -19,6 +19,7 @@ MAX_LINES = 15
 MAX_FALLBACK = 3_800
 _COMMANDS = (
     ("queue", "what waits for you, the most pressing first"),
+    ("delegate", "let somebody decide for you for a while"),
     ("oncall", "who is on call now, and who is next"),
     ("help", "this list"),
 )

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot import ids
-from bot.blocks import parts
+from bot.blocks import delegation, parts
 from bot.blocks.text import shown
 from bot.blocks.words import STATE_WORDS, count, risk_word
 from gate.usecases.views import DecidedLine, QueueLine, QueueView
 
 Json = dict[str, Any]
 
-MAX_LINES = 30  # three blocks each, of the 100 a Home takes
+MAX_LINES = 24  # three blocks each, of the 100 a Home takes
 MAX_DECIDED = 10
-_HELP = "Type /gate queue, /gate oncall or /gate help anywhere."
+_HELP = "Type /gate queue, /gate delegate, /gate oncall or /gate help anywhere."
 
 
 def home(queue: QueueView, links: Mapping[str, str] | None = None) -> Json:
@@ -35,7 +35,8 @@ def home(queue: QueueView, links: Mapping[str, str] | None = None) -> Json:
     if queue.decided:
         blocks += [parts.divider(), parts.header("Decided lately")]
         blocks.append(parts.lines(decided_lines(queue.decided[:MAX_DECIDED])))
-    blocks.append(parts.note(_HELP))
+    blocks += [*delegation.home_blocks(queue.delegations, queue.person), parts.divider()]
+    blocks += [parts.actions(delegation.delegate_button()), parts.note(_HELP)]
     return {"type": "home", "blocks": blocks}
 
 
@@ -73,6 +74,8 @@ def line_blocks(line: QueueLine, queue: QueueView, links: Mapping[str, str]) -> 
         "Open", ids.OPEN_QUEUE_ITEM, ids.card_value(line.action_id, line.version), label=label
     )
     told = [*_time(line, queue), parts.words(f" · {shown(line.agent_name, 80)}")]
+    if line.on_behalf_of is not None:
+        told.append(parts.words(f" · for {parts.name(line.on_behalf_of)}", bold=True))
     if line.quorum > 1:
         told.append(parts.words(f" · {line.approvals} of {line.quorum} agreed"))
     link = parts.web_address(links.get(line.action_id))

@@ -10,7 +10,7 @@ from bot.blocks.asking import needed
 from bot.blocks.payload import brief, pointer_path
 from bot.blocks.text import shown, trimmed
 from bot.blocks.words import RESULT_WORDS, STATE_WORDS, between, listed
-from gate.usecases.views import ActionView, ChangeView, Choice, DecisionView, PersonRef, Status
+from gate.usecases.views import ActionView, ChangeView, Choice, DecisionView, PersonRef, Status, VoteView
 
 Json = dict[str, Any]
 
@@ -43,6 +43,27 @@ def people(found: Sequence[PersonRef], *, most: int = MENTIONS) -> list[Json]:
     return elements
 
 
+def acting(person: PersonRef, grantor: PersonRef | None) -> str:
+    """`Bo Lindqvist for Ana Ruiz`, or the one name where somebody acts in their own right."""
+    return f"{parts.name(person)} for {parts.name(grantor)}" if grantor is not None else parts.name(person)
+
+
+def voter(vote: VoteView) -> str:
+    """Who voted, and for whom."""
+    return acting(vote.person, vote.on_behalf_of)
+
+
+def _stand_ins(view: ActionView) -> list[Json]:
+    elements: list[Json] = []
+    for item in view.stand_ins[:MENTIONS]:
+        elements += [
+            parts.words(", "),
+            parts.mention(item.person),
+            parts.words(f" for {parts.name(item.grantor)}"),
+        ]
+    return elements
+
+
 def needs(view: ActionView) -> list[list[Json]]:
     """Lines: how many must agree and how many have, the open places, and the people asked."""
     agreed = view.approvals
@@ -50,7 +71,7 @@ def needs(view: ActionView) -> list[list[Json]]:
     if agreed:
         first.append(
             parts.words(
-                f" · ✓ {len(agreed):,} of {view.quorum:,} so far: {listed([parts.name(v.person) for v in agreed[:5]])}"
+                f" · ✓ {len(agreed):,} of {view.quorum:,} so far: {listed([voter(v) for v in agreed[:5]])}"
             )
         )
     found = [first]
@@ -61,7 +82,7 @@ def needs(view: ActionView) -> list[list[Json]]:
         ]
         found.append([parts.words(" · ".join(places))])
     if view.asked:
-        found.append([parts.words("Asked:"), *people(view.asked)])
+        found.append([parts.words("Asked:"), *people(view.asked), *_stand_ins(view)])
     return found
 
 
@@ -73,10 +94,10 @@ def ended(view: ActionView) -> str:
         return f"{word}: {len(view.approvals):,} of {view.quorum:,} agreed"
     after = f" after {between(view.created_at, decision.at)}"
     if view.status is Status.APPROVED and view.approvals:
-        names = [parts.name(v.person) for v in view.approvals[:6]]
+        names = [voter(v) for v in view.approvals[:6]]
         return f"{word} by {listed(names)}{after}"
     if decision.by is not None:
-        return f"{word} by {parts.name(decision.by)}{after}"
+        return f"{word} by {acting(decision.by, decision.on_behalf_of)}{after}"
     said = shown(decision.words, 300).removeprefix(f"{word}: ")
     return f"{said}{after}" if said.startswith(word) else f"{word}{after} ({said[:1].lower()}{said[1:]})"
 
@@ -134,7 +155,7 @@ def votes(view: ActionView) -> list[list[Json]]:
         verb = "approved" if vote.choice is Choice.APPROVE else "rejected"
         counts = "" if vote.current else ", counts no more"
         entry = [
-            parts.words(parts.name(vote.person), bold=True),
+            parts.words(voter(vote), bold=True),
             parts.words(f" {verb} version {vote.version}{counts} · "),
             parts.when(vote.at),
         ]

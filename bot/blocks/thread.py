@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from bot.blocks import parts, progress
 from bot.blocks.messages import Line
@@ -34,7 +34,7 @@ Told = tuple[str, Paragraphs]
 
 
 def _who(event: ThreadEvent) -> str:
-    return parts.name(event.who) if event.who is not None else "Somebody"
+    return progress.acting(event.who, event.on_behalf_of) if event.who is not None else "Somebody"
 
 
 def _said(symbol: str, who: str | None, rest: str, *more: list[Json]) -> Told:
@@ -70,7 +70,7 @@ def _agreed(event: ThreadEvent, view: ActionView) -> Told:
 def _granted(event: ThreadEvent, view: ActionView) -> Told:
     vote = _vote_of(event, view, Choice.APPROVE)
     after = between(view.created_at, event.at)
-    others = [parts.name(v.person) for v in view.approvals if event.who and v.person.id != event.who.id]
+    others = [progress.voter(v) for v in view.approvals if event.who and v.person.id != event.who.id]
     together = f", with {listed(others[:5])}" if others else ""
     rest = f"approved{together}: released after {after}, version {vote.version if vote else view.version}."
     return _said("✓", _who(event), rest, *_comment(vote and vote.comment))
@@ -128,11 +128,27 @@ def _escalated(event: ThreadEvent, view: ActionView) -> Told:
     step = _number(event.detail, "step")
     numbered = f", step {step}" if step else ""
     whom = listed([parts.name(p) for p in event.mention[:10]])
-    nobody = "" if event.mention else " Nobody could be reached on this step."
+    via = event.detail.get("via")
+    ways = [word for way, word in _WAYS.items() if isinstance(via, list) and way in via]
+    numbered += f", by {listed(ways)}" if ways else ""
+    hole = event.detail.get("nobody") is True or (not event.mention and via is None)
+    nobody = " Nobody could be reached on this step." if hole else ""
+    nobody += "".join(f" {said}" for said in _missed(event.detail.get("unreached")))
     sentence = f"Escalated{numbered}{f' to {whom}' if whom else ''}.{nobody}{_left(event, view)}"
     first = [parts.words("▲ "), parts.words(f"Escalated{numbered}", bold=True)]
     asked = [parts.words(" ·"), *_ping(event.mention)] if event.mention else []
     return sentence, [[*first, *asked, parts.words(f".{nobody}{_left(event, view)}")]]
+
+
+def _missed(unreached: Any) -> list[str]:
+    """A sentence for each target of a step that led to nobody, or only to a stand-in."""
+    found: list[str] = []
+    for entry in cast("list[Any]", unreached) if isinstance(unreached, list) else []:
+        target, _, why = str(entry).rpartition(" ")
+        kind, _, name = target.partition(":")
+        whom = {"oncall": f"On call for {name}", "group": f"Group {name}"}.get(kind, target)
+        found.append(f"{shown(whom, 80)}: {_MISSED.get(why, 'nobody is there')}.")
+    return found
 
 
 def _breach(event: ThreadEvent, view: ActionView) -> Told:
@@ -199,4 +215,13 @@ _TELLERS: Mapping[str, Callable[[ThreadEvent, ActionView], Told]] = {
     "grant.revoked": _revoked,
     "outcome.reported": _outcome,
 }
+_MISSED = {
+    "never_read": "the schedule could not be read yet",
+    "outdated": "what is known is too old to rely on",
+    "empty": "the schedule has nobody on duty",
+    "unknown_person": "the schedule names somebody who is not in people.yaml",
+    "nobody": "nobody is there",
+    "conflict": "only people who must not decide this",
+}
+_WAYS = {"email": "e-mail", "pagerduty": "PagerDuty"}
 _NAMES_THEM = frozenset({"approval.reassigned", "approval.escalated"})

@@ -8,7 +8,7 @@ from bot import ids, told
 from bot.blocks.card import needs_full_view
 from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
 from bot.drawing import drawn
-from bot.handlers import opening, paging
+from bot.handlers import delegate, opening, paging
 from bot.handlers.replies import done, refused
 from bot.payloads import Click
 from gate.domain.refusal import Refused
@@ -24,6 +24,10 @@ async def clicked(desk: Desk, click: Click) -> None:
         return  # a link; the person is already there
     if click.button in (ids.PAGE_PREVIOUS, ids.PAGE_NEXT):
         answer = await paging.turned(desk, click)
+    elif click.button == ids.DELEGATE:
+        answer = await delegate.opened(desk, click.sender, click.trigger_id)
+    elif click.button == ids.REVOKE_DELEGATION:
+        answer = await delegate.revoked(desk, click)
     else:
         answer = await _on_card(desk, click)
     if answer is not None:
@@ -60,13 +64,13 @@ async def _approve(desk: Desk, click: Click, record: ActionRecord, version: int)
         return person
     current = not record.status.terminal and version == record.version.number
     if current and view is not None and await drawn(view, lambda: needs_full_view(view)):
-        hindrance = desk.hindrance(record, person, "approve", version)
+        hindrance = await desk.hindrance(record, person, "approve", version)
         return hindrance or await opening.confirm(desk, click, view)
     command = CastVote(action_id=record.id, version=version, person=person.id, choice=Choice.APPROVE)
     result = await decide(desk.deps, command)
     if isinstance(result, Refused):
         return result
     desk.homes.refresh()
-    sentence = told.approved(result.record, desk.deps.rules.current.directory)
+    sentence = told.approved(result.record, await desk.directory())
     await desk.tell(click.sender, click.place, done(sentence))
     return None

@@ -5,23 +5,26 @@ from __future__ import annotations
 from bot.answers import Said
 from bot.blocks.gate_command import help_message, oncall_message, queue_message
 from bot.desk import Desk
+from bot.handlers import delegate
 from bot.handlers.replies import refused
 from bot.homes import links_of
 from bot.payloads import Command
 from gate.domain.refusal import Refused
 from gate.usecases.cards import oncall, queue
 
-WORKS = ("queue", "oncall", "help")
-NOT_YET = ("delegate", "policy", "report", "break-glass")
+WORKS = ("queue", "delegate", "oncall", "help")
+NOT_YET = ("policy", "report", "break-glass")
 
 
 async def typed(desk: Desk, command: Command) -> None:
     """Answer one command, visible only to whoever typed it."""
     word = command.words[0].casefold() if command.words else "help"
-    await desk.tell(command.sender, command.place, await _answer(desk, command, word))
+    answer = await _answer(desk, command, word)
+    if answer is not None:
+        await desk.tell(command.sender, command.place, answer)
 
 
-async def _answer(desk: Desk, command: Command, word: str) -> Said:
+async def _answer(desk: Desk, command: Command, word: str) -> Said | None:
     if word == "help":
         message = help_message()
         return Said(text=message.text, blocks=message.blocks)
@@ -34,6 +37,9 @@ async def _answer(desk: Desk, command: Command, word: str) -> Said:
         return refused(
             Refused(code="unknown_command", sentence=f"There is no “{shown}”; there is {_listed()}.")
         )
+    if word == "delegate":
+        refusal = await delegate.opened(desk, command.sender, command.trigger_id)
+        return refused(refusal) if refusal is not None else None
     person = await desk.person(command.sender)
     if isinstance(person, Refused):
         return refused(person)

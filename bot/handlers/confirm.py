@@ -36,4 +36,4 @@ async def submitted(desk: Desk, submission: Submission) -> FormOutcome:
     if isinstance(result, Refused):
         return await refused_form(desk, result, state)
     desk.homes.refresh()
-    return Closed(said=done(told.approved(result.record, desk.deps.rules.current.directory)))
+    return Closed(said=done(told.approved(result.record, await desk.directory())))

@@ -36,7 +36,7 @@ async def submitted(desk: Desk, submission: Submission) -> FormOutcome:
     person = await desk.person(submission.sender, risk=record.verdict.effective.risk)
     if isinstance(person, Refused):
         return await refused_form(desk, person, state)
-    hindrance = desk.hindrance(record, person, "edit", state.version)
+    hindrance = await desk.hindrance(record, person, "edit", state.version)
     if hindrance is None and view.version != state.version:
         hindrance = desk.changed_meanwhile(view.version)
     if hindrance is not None:
@@ -65,7 +65,7 @@ async def submitted(desk: Desk, submission: Submission) -> FormOutcome:
     desk.homes.refresh()
     if long:
         return await _read_whole(desk, state)
-    directory = desk.deps.rules.current.directory
+    directory = await desk.directory()
     return Closed(said=done(told.saved(result.record, directory, voted=wants_vote)))
 
 

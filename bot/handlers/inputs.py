@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from bot.payloads import Submission
 
 
@@ -26,3 +28,12 @@ def all_chosen(submission: Submission, name: str) -> tuple[str, ...]:
     options = value.get("selected_options") if isinstance(value, dict) else None
     picked = [o.get("value") for o in options if isinstance(o, dict)] if isinstance(options, list) else []
     return tuple(dict.fromkeys(p for p in picked if isinstance(p, str)))
+
+
+def instant(submission: Submission, name: str) -> datetime | None:
+    """The instant picked in the date-time picker of this name; None where there is none, or none that can be."""
+    value = submission.view.values.get(name, {}).get(name, {})
+    stamp = value.get("selected_date_time") if isinstance(value, dict) else None
+    if type(stamp) is not int or not 0 <= stamp < 10**10:
+        return None
+    return datetime.fromtimestamp(stamp, UTC)

@@ -39,7 +39,7 @@ async def _view_for(
     person = await desk.person(click.sender)
     if isinstance(person, Refused):
         return person
-    hindrance = desk.hindrance(record, person, verb, version)
+    hindrance = await desk.hindrance(record, person, verb, version)
     if hindrance is not None:
         return hindrance
     view = await card_view(desk.deps, record.id)
@@ -86,7 +86,7 @@ async def details(desk: Desk, click: Click, record: ActionRecord, *, from_card: 
         unlisted = from_card and person.code == "not_a_reviewer" and await desk.is_full_member(click.sender)
         if not unlisted:
             return person
-    elif not from_card and not concerns(desk, record, person):
+    elif not from_card and not await concerns(desk, record, person):
         return NOT_ITS_PLACE
     view = await card_view(desk.deps, record.id)
     if view is None:
@@ -103,13 +103,15 @@ async def confirm(desk: Desk, click: Click, view: ActionView) -> Refused | None:
     return None
 
 
-def concerns(desk: Desk, record: ActionRecord, person: Person) -> bool:
+async def concerns(desk: Desk, record: ActionRecord, person: Person) -> bool:
     """Whether this person may decide the action, or had to do with it."""
-    directory = desk.deps.rules.current.directory
+    directory = await desk.directory()
     if may_decide(record, person.id, directory) is None or person.id in record.asked:
         return True
     owner = directory.find(record.agent.owner)
-    return any(v.person == person.id for v in record.votes) or (owner is not None and owner.id == person.id)
+    return any(person.id in (v.person, v.on_behalf_of) for v in record.votes) or (
+        owner is not None and owner.id == person.id
+    )
 
 
 FORMS: dict[str, Form] = {ids.EDIT: edit, ids.REJECT: reject, ids.REASSIGN: reassign}

@@ -55,6 +55,7 @@ class WebApi:
         status = 200
         try:
             args = await read_args(request)
+            headers |= self._scopes_told(name, request, args)
             body = {"ok": True, **self._perform(name, request, args)}
         except ApiError as refusal:
             body = {"ok": False, "error": refusal.code, **refusal.extra}
@@ -84,11 +85,21 @@ class WebApi:
             )
         )
 
+    def _scopes_told(self, name: str, request: web.Request, args: Args) -> dict[str, str]:
+        """The headers in which Slack says what a token may do and what the method asks for."""
+        app, method = self.state.app, METHODS.get(name)
+        granted = {app.bot_token: app.scopes, app.app_token: APP_SCOPES}.get(_token(request, args))
+        if granted is None:
+            return {}
+        told = {"X-OAuth-Scopes": ",".join(granted)}
+        if method is not None and method.scopes:
+            told["X-Accepted-OAuth-Scopes"] = ",".join(method.scopes)
+        return told
+
     def _check_token(self, method: Method, request: web.Request, args: Args) -> None:
         if method.caller == "anyone":
             return
-        header = request.headers.get("Authorization", "")
-        token = header.removeprefix("Bearer ").strip() if header.startswith("Bearer ") else args.text("token")
+        token = _token(request, args)
         app = self.state.app
         if not token:
             raise ApiError("not_authed")
@@ -124,6 +135,11 @@ class WebApi:
         )
         self.calls.append(call)
         self.state.announce("call", {"method": name, "ok": call.ok, "error": call.error, "dropped": dropped})
+
+
+def _token(request: web.Request, args: Args) -> str:
+    header = request.headers.get("Authorization", "")
+    return header.removeprefix("Bearer ").strip() if header.startswith("Bearer ") else args.text("token")
 
 
 def cut(request: web.Request) -> None:

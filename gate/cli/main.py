@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from gate.cli import agents, outbox, policy, record, releases, serving
+from gate.cli import agents, outbox, people, policy, record, releases, serving
 from gate.cli.demo import command as demo
+from gate.cli.doctor import command as doctor
 
 app = typer.Typer(
     name="gate",
@@ -41,7 +42,9 @@ app.command()(demo.demo)
 app.command()(serving.serve)
 app.command()(serving.sandbox)
 app.command()(serving.migrate)
+app.command()(doctor.doctor)
 app.add_typer(policy.app, name="policy")
+app.add_typer(people.app, name="people")
 app.add_typer(agents.app, name="agents")
 app.add_typer(releases.app, name="grants")
 app.add_typer(outbox.app, name="outbox")

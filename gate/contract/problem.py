@@ -116,6 +116,19 @@ CODES: Mapping[str, Kind] = {
         403, "Inactive person", "Deactivated people, guests and strangers do not decide."
     ),
     "unknown_person": _kind(422, "Unknown person", "No such person in people.yaml."),
+    "delegated": _kind(403, "Delegated", "Authority that was lent is not handed on."),
+    "not_yours": _kind(403, "Not yours", "Only the two people of a delegation end it before its time."),
+    "unknown_delegation": _kind(404, "Unknown delegation", "There is no such delegation."),
+    "delegation_ended": _kind(409, "Delegation ended", "The delegation has ended already."),
+    "self_delegation": _kind(422, "Self delegation", "Nobody lends authority to themselves."),
+    "delegation_loop": _kind(422, "Delegation loop", "Authority is not lent in a circle."),
+    "too_many": _kind(422, "Too many", "A person has as many delegations as there may be."),
+    "bad_scope": _kind(
+        422, "Bad scope", "Only one's own authority is lent, for topics and groups there are."
+    ),
+    "bad_time": _kind(
+        422, "Bad time", "A delegation ends after it starts, in time to come, and within 90 days."
+    ),
     "comment_required": _kind(422, "Comment required", "A rejection says why."),
     "edit_refused": _kind(
         422, "Edit refused", "The new payload breaks its schema, the editable paths or policy."

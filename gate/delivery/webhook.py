@@ -1,4 +1,4 @@
-"""The webhook side of the outbox: a terminal state, signed, told to the address its agent named and nowhere else."""
+"""The webhook side of the outbox: what became of an action, signed, told to the address its agent named alone."""
 
 from __future__ import annotations
 
@@ -112,13 +112,16 @@ class WebhookChannel:
         }
 
     def _event(self, message: Message, record: ActionRecord) -> dict[str, Any]:
-        """The CloudEvent. Its time is the transition's; the document is the action as it stands now."""
-        status = str(message.body.get("status") or message.body.get("event"))
+        """The CloudEvent. Its time is the transition's; the document is the action as it stands now.
+
+        A terminal state is `io.signoff.action.STATUS.v1`; what happens on the way is `io.signoff.approval.….v1`.
+        """
+        event = str(message.body.get("status") or message.body.get("event"))
         return {
             "specversion": "1.0",
             "id": message.id,
             "source": self._public_url or "urn:signoff",
-            "type": f"io.signoff.action.{status}.v1",
+            "type": f"io.signoff.{event if event.startswith('approval.') else f'action.{event}'}.v1",
             "subject": record.id,
             "time": timestamp(message.created_at),
             "datacontenttype": "application/json",

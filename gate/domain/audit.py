@@ -52,6 +52,8 @@ KINDS: Mapping[str, str] = {
     "agent.added": "A key was made.",
     "agent.rotated": "A key was replaced.",
     "agent.revoked": "A key was revoked.",
+    "delegation.granted": "A person lent their authority to another for a while.",
+    "delegation.revoked": "One of the two ended a delegation before its time.",
     "person.pinned": "A person's immutable Slack identity was found and pinned.",
 }
 """Every kind of audit record and what it says."""

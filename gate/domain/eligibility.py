@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from gate.domain.people import APPROVERS, Directory, Person
+from gate.domain.delegation import Delegation
+from gate.domain.oncall import everyone_of
+from gate.domain.people import APPROVERS, TRUSTED, Directory, Person
 from gate.domain.refusal import Refused
-from gate.domain.request import ActionRecord, Choice
+from gate.domain.request import ActionRecord, Choice, Vote
+from gate.domain.risk import Risk
 from gate.domain.verdict import ApprovalPlan
 
 REQUESTER_LABELS = ("requester", "requested_by")
@@ -31,16 +35,85 @@ def conflicts(record: ActionRecord, directory: Directory) -> Mapping[str, Refuse
     return found
 
 
-def named(plan: ApprovalPlan, directory: Directory) -> tuple[Person, ...]:
-    """The active people the plan names, in order, each once: assignees first, then groups."""
+def risk_of(record: ActionRecord) -> Risk:
+    """The risk at which lists of people must be fresh enough for this action."""
+    return record.verdict.effective.risk
+
+
+def named(plan: ApprovalPlan, directory: Directory, risk: Risk = Risk.CRITICAL) -> tuple[Person, ...]:
+    """The active people the plan names, in order, each once: assignees first, then groups that count at this risk."""
     people = [directory.people[a] for a in plan.assignees if a in directory.people]
     for group in (*plan.groups, *plan.distinct_groups):
-        people.extend(directory.members(group))
+        people.extend(directory.members(group, risk))
     return tuple({p.id: p for p in people if p.active}.values())
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """In whose right a person decides: their own, or under `delegation` that of its grantor."""
+
+    person: str
+    delegation: Delegation | None = None
+
+    @property
+    def on_behalf_of(self) -> str | None:
+        """The grantor, None for somebody who decides in their own right."""
+        return self.delegation.grantor if self.delegation is not None else None
+
+    @property
+    def uses_up(self) -> frozenset[str]:
+        """The people of whom nobody can count a second time beside this one (INV-06)."""
+        return frozenset({self.person, self.on_behalf_of or self.person})
+
+
+def standing(
+    record: ActionRecord, person_id: str, directory: Directory, used: frozenset[str] = frozenset()
+) -> Standing | Refused:
+    """In whose right this person may decide now, or why they may not (INV-05, INV-07, INV-13).
+
+    A delegation is looked at only for somebody who may not decide in their own right, and never for somebody who
+    must not decide at all. Of several, the oldest whose grantor is not among `used` is taken.
+    """
+    refused = own_right(record, person_id, directory)
+    if refused is None:
+        return Standing(person=person_id)
+    if refused.code != "not_a_reviewer":
+        return refused
+    lent = [d for d in directory.delegations if d.delegate == person_id and carries(d, record, directory)]
+    if not lent:
+        return refused
+    lent.sort(key=lambda d: (d.grantor in used, d.created_at, d.id))
+    return Standing(person=person_id, delegation=lent[0])
+
+
+def carries(delegation: Delegation, record: ActionRecord, directory: Directory) -> bool:
+    """Whether this delegation, which is in force, lends a right to decide this very request (INV-07).
+
+    The grantor has to have that right as their own, so that nothing is passed on and nothing outlives it.
+    """
+    if not delegation.covers_topic(record.proposal.topic):
+        return False
+    if own_right(record, delegation.grantor, directory) is not None:
+        return False
+    if not delegation.groups:
+        return True
+    plan = record.plan or ApprovalPlan()
+    asked = (*plan.groups, *plan.distinct_groups, APPROVERS)
+    return any(g in asked and _member(g, delegation.grantor, record, directory) for g in delegation.groups)
+
+
+def _member(group: str, person_id: str, record: ActionRecord, directory: Directory) -> bool:
+    return any(p.id == person_id for p in directory.members(group, risk_of(record)))
+
+
 def may_decide(record: ActionRecord, person_id: str, directory: Directory) -> Refused | None:
-    """None where this person's word counts now; otherwise why it does not (INV-05, INV-13)."""
+    """None where this person's word counts now, in whosever right; otherwise why it does not."""
+    found = standing(record, person_id, directory)
+    return found if isinstance(found, Refused) else None
+
+
+def own_right(record: ActionRecord, person_id: str, directory: Directory) -> Refused | None:
+    """None where this person may decide without anybody's delegation; otherwise why not (INV-05, INV-13)."""
     person = directory.people.get(person_id)
     if person is None or not person.active:
         return Refused(code="inactive_person", sentence="You are not an active reviewer in this workspace.")
@@ -48,13 +121,37 @@ def may_decide(record: ActionRecord, person_id: str, directory: Directory) -> Re
     if conflict is not None:
         return conflict
     plan = record.plan or ApprovalPlan()
-    if person.id in record.called or any(p.id == person.id for p in named(plan, directory)):
+    risk = risk_of(record)
+    if person.id in record.called or any(p.id == person.id for p in named(plan, directory, risk)):
         return None
-    if any(p.id == person.id for p in directory.members(APPROVERS)):
+    if any(p.id == person.id for p in directory.members(APPROVERS, risk)):
         return None
+    if (outdated := _outdated(plan, person, directory, risk)) is not None:
+        return outdated
     return Refused(
         code="not_a_reviewer", sentence=f"You are not a reviewer of this request; {_who(plan, directory)}"
     )
+
+
+def _outdated(plan: ApprovalPlan, person: Person, directory: Directory, risk: Risk) -> Refused | None:
+    """Why a member of a user group does not count: its list is too old for this risk, or was never read."""
+    for group in (*plan.groups, *plan.distinct_groups, APPROVERS):
+        found = directory.groups.get(group)
+        if found is None or not directory.outdated(group, risk):
+            continue
+        if found.read_at is None:
+            since = f"Slack has not yet said who is in the group {group}"
+        elif person.id in found.members:
+            since = f"Slack last said who is in the group {group} on {found.read_at:%Y-%m-%d at %H:%M} UTC"
+        else:
+            continue
+        limit = int(TRUSTED[risk].total_seconds() // 60)
+        bound = f"{limit} minutes" if limit < 120 else f"{limit // 60} hours"
+        return Refused(
+            code="not_a_reviewer",
+            sentence=f"{since}; at {risk.value} risk that must be known within {bound}. Please try again soon.",
+        )
+    return None
 
 
 def _who(plan: ApprovalPlan, directory: Directory) -> str:
@@ -63,24 +160,62 @@ def _who(plan: ApprovalPlan, directory: Directory) -> str:
     return f"it waits for {' or '.join(names)}."
 
 
-def counting(record: ActionRecord, directory: Directory) -> tuple[str, ...]:
-    """The people whose approval of the current version counts now, each once (INV-04), in order of voting."""
+def voices(record: ActionRecord, directory: Directory) -> tuple[Standing, ...]:
+    """The approvals of the current version that count now, in order of voting (INV-04, INV-06).
+
+    A vote under a delegation uses up both people, and counts while one delegation has held without a break from
+    the vote until now, which it does not after its end or its revocation (INV-07).
+    """
     current = record.version.number
-    voters = [v.person for v in record.votes if v.version == current and v.choice is Choice.APPROVE]
-    return tuple(p for p in dict.fromkeys(voters) if may_decide(record, p, directory) is None)
+    found: list[Standing] = []
+    used: frozenset[str] = frozenset()
+    for vote in record.votes:
+        if vote.version != current or vote.choice is not Choice.APPROVE:
+            continue
+        voice = _still_counts(vote, record, directory)
+        if voice is not None and used.isdisjoint(voice.uses_up):
+            found.append(voice)
+            used |= voice.uses_up
+    return tuple(found)
 
 
-def slots(plan: ApprovalPlan, people: Iterable[str], directory: Directory) -> Mapping[str, str | None]:
+def _still_counts(vote: Vote, record: ActionRecord, directory: Directory) -> Standing | None:
+    own = own_right(record, vote.person, directory)
+    if vote.on_behalf_of is None:
+        return Standing(person=vote.person) if own is None else None
+    if own is not None and own.code != "not_a_reviewer":
+        return None
+    for lent in directory.delegations:
+        pair = (lent.grantor, lent.delegate) == (vote.on_behalf_of, vote.person)
+        if pair and lent.held_since(vote.at) and carries(lent, record, directory):
+            return Standing(person=vote.person, delegation=lent)
+    return None
+
+
+def counting(record: ActionRecord, directory: Directory) -> tuple[str, ...]:
+    """Those whose approval of the current version counts now, each once (INV-04), in order of voting."""
+    return tuple(voice.person for voice in voices(record, directory))
+
+
+def slots(
+    plan: ApprovalPlan,
+    people: Iterable[str | Standing],
+    directory: Directory,
+    risk: Risk = Risk.CRITICAL,
+) -> Mapping[str, str | None]:
     """Which person fills each of `distinct_groups`, matched so that as many as possible are filled (INV-08).
 
-    A person fills one slot only, also one who is a member of several of the groups.
+    A person fills one slot only, also one who is a member of several of the groups. Whoever acts for somebody
+    fills a slot that the grantor could fill, within what was lent, and none by their own membership.
     """
-    members = {g: {p.id for p in directory.members(g)} for g in plan.distinct_groups}
+    members = {g: {p.id for p in directory.members(g, risk)} for g in plan.distinct_groups}
+    found = [Standing(person=p) if isinstance(p, str) else p for p in people]
+    seats = {v.person: [g for g in plan.distinct_groups if _fills(v, g, members[g])] for v in found}
     holder: dict[str, str] = {}
 
     def seat(person: str, tried: set[str]) -> bool:
-        for group in plan.distinct_groups:
-            if group in tried or person not in members[group]:
+        for group in seats[person]:
+            if group in tried:
                 continue
             tried.add(group)
             if group not in holder or seat(holder[group], tried):
@@ -88,30 +223,55 @@ def slots(plan: ApprovalPlan, people: Iterable[str], directory: Directory) -> Ma
                 return True
         return False
 
-    for person in people:
+    for person in seats:
         seat(person, set())
     return {g: holder.get(g) for g in plan.distinct_groups}
 
 
-def enough(plan: ApprovalPlan, people: Iterable[str], directory: Directory) -> bool:
+def _fills(voice: Standing, group: str, members: set[str]) -> bool:
+    if (voice.on_behalf_of or voice.person) not in members:
+        return False
+    return voice.delegation is None or not voice.delegation.groups or group in voice.delegation.groups
+
+
+def enough(
+    plan: ApprovalPlan,
+    people: Iterable[str | Standing],
+    directory: Directory,
+    risk: Risk = Risk.CRITICAL,
+) -> bool:
     """Whether these different people satisfy quorum and slots."""
     voters = tuple(dict.fromkeys(people))
     needed = max(plan.quorum, len(plan.distinct_groups))
-    return len(voters) >= needed and None not in slots(plan, voters, directory).values()
+    return len(voters) >= needed and None not in slots(plan, voters, directory, risk).values()
+
+
+def stand_ins(
+    record: ActionRecord, people: Iterable[str], directory: Directory
+) -> tuple[tuple[str, str], ...]:
+    """The (delegate, grantor) of everybody who may decide this for one of `people`, each delegate once."""
+    asked = set(people)
+    found: dict[str, str] = {}
+    for lent in directory.delegations:
+        if lent.grantor in asked and lent.delegate not in asked and lent.delegate not in found:
+            own = own_right(record, lent.delegate, directory)
+            if own is not None and own.code == "not_a_reviewer" and carries(lent, record, directory):
+                found[lent.delegate] = lent.grantor
+    return tuple(found.items())
 
 
 def could_decide(record: ActionRecord, directory: Directory) -> tuple[str, ...]:
     """Everyone who could ever decide: named people, `approvers`, and whomever the ladder may call."""
-    plan = record.plan or ApprovalPlan()
-    people = [*named(plan, directory), *directory.members(APPROVERS)]
+    plan, risk = record.plan or ApprovalPlan(), risk_of(record)
+    people = [*named(plan, directory, risk), *directory.members(APPROVERS, risk)]
     for step in plan.ladder:
         for target in step.to:
             kind, _, name = target.partition(":")
             if kind == "group":
-                people.extend(directory.members(name))
+                people.extend(directory.members(name, risk))
             elif kind == "oncall":
                 rota = directory.rotas.get(name)
-                ids = (rota.rotation.people if rota and rota.rotation else ()) if rota else ()
+                ids = everyone_of(rota) if rota is not None else ()
                 people.extend(directory.people[i] for i in ids if i in directory.people)
             elif target in directory.people:
                 people.append(directory.people[target])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from gate.domain.eligibility import conflicts, named
+from gate.domain.eligibility import conflicts, named, risk_of
 from gate.domain.oncall import on_call
 from gate.domain.people import APPROVERS, Directory
 from gate.domain.request import ActionRecord, Deadline, DeadlineKind
@@ -49,9 +49,10 @@ def asked_first(record: ActionRecord, directory: Directory) -> tuple[str, ...]:
     """Whom to ask at submit: named people without the conflicted, else the group `approvers`."""
     plan = record.plan or ApprovalPlan()
     out = conflicts(record, directory)
-    people = [p.id for p in named(plan, directory) if p.id not in out]
+    risk = risk_of(record)
+    people = [p.id for p in named(plan, directory, risk) if p.id not in out]
     if not people:
-        people = [p.id for p in directory.members(APPROVERS) if p.id not in out]
+        people = [p.id for p in directory.members(APPROVERS, risk) if p.id not in out]
     return tuple(people)
 
 
@@ -59,20 +60,51 @@ def called_by(
     targets: tuple[str, ...], record: ActionRecord, directory: Directory, now: datetime
 ) -> tuple[str, ...]:
     """The persons a ladder step's `to` means at this moment, without the conflicted; may be empty."""
-    found: list[str] = []
+    found = [p for target in targets for p in _meant(target, record, directory, now)]
+    out = conflicts(record, directory)
+    return tuple(p for p in dict.fromkeys(found) if p not in out)
+
+
+def unreached(
+    targets: tuple[str, ...], record: ActionRecord, directory: Directory, now: datetime
+) -> tuple[tuple[str, str], ...]:
+    """The (target, reason code) of a ladder step of which nobody can be called, or only a stand-in (INV-30).
+
+    Codes: those of `oncall.Trouble`, `outdated` (a group's list is too old), `nobody` (nobody active is there),
+    `conflict` (only people who must not decide).
+    """
+    out = conflicts(record, directory)
+    found: list[tuple[str, str]] = []
     for target in targets:
         kind, _, name = target.partition(":")
-        if target == "assignees":
-            found.extend(asked_first(record, directory))
-        elif kind == "group":
-            found.extend(p.id for p in directory.members(name))
-        elif kind == "oncall":
-            rota = directory.rotas.get(name)
-            duty = on_call(rota, now) if rota else None
-            if duty is not None and duty.person is not None:
-                found.append(duty.person)
-        elif (person := directory.find(target)) is not None:
-            found.append(person.id)
-    out = conflicts(record, directory)
-    active = [p for p in dict.fromkeys(found) if p in directory.people and directory.people[p].active]
-    return tuple(p for p in active if p not in out)
+        people = _meant(target, record, directory, now)
+        if (
+            kind == "oncall"
+            and (rota := directory.rotas.get(name))
+            and (trouble := on_call(rota, now).trouble)
+        ):
+            found.append((target, trouble.value))
+        elif people and all(p in out for p in people):
+            found.append((target, "conflict"))
+        elif not people:
+            outdated = kind == "group" and directory.outdated(name, risk_of(record))
+            found.append((target, "outdated" if outdated else "nobody"))
+    return tuple(found)
+
+
+def _meant(target: str, record: ActionRecord, directory: Directory, now: datetime) -> list[str]:
+    """The active persons one target of a ladder step means at this moment."""
+    kind, _, name = target.partition(":")
+    found: list[str] = []
+    if target == "assignees":
+        found.extend(asked_first(record, directory))
+    elif kind == "group":
+        found.extend(p.id for p in directory.members(name, risk_of(record)))
+    elif kind == "oncall":
+        rota = directory.rotas.get(name)
+        duty = on_call(rota, now) if rota else None
+        if duty is not None and duty.person is not None:
+            found.append(duty.person)
+    elif (person := directory.find(target)) is not None:
+        found.append(person.id)
+    return [p for p in found if p in directory.people and directory.people[p].active]

@@ -23,7 +23,8 @@ class Refused:
     `edit_refused`, `no_change`, `comment_required`, `unknown_person`, `not_pending`, `not_approved`,
     `grant_redeemed`, `grant_expired`, `grant_revoked`, `payload_mismatch`, `audience_mismatch`,
     `invalid_grant`, `outcome_reported`, `not_due`, `key_reused`, `conflict`,
-    `callback_refused`, `owner_unknown`.
+    `callback_refused`, `owner_unknown`, `not_yours`, `delegation_ended`, `self_delegation`, `delegation_loop`,
+    `too_many`, `bad_scope`, `bad_time`, `delegated`.
     """
 
     code: str

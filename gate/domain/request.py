@@ -81,7 +81,7 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Vote:
-    """A person's word on one version. `on_behalf_of` is reserved for delegated grants, None otherwise."""
+    """A person's word on one version. `on_behalf_of` is the grantor where it was given under a delegation."""
 
     person: str
     choice: Choice
@@ -233,6 +233,13 @@ class ActionRecord:
     def proposed(self) -> Version:
         """Version 1, as the agent sent it."""
         return self.versions[0]
+
+    @property
+    def paged(self) -> bool:
+        """Whether a pager was triggered: by a ladder step that fired, or, with such a step, by the end of the SLA."""
+        plan = self.plan or ApprovalPlan()
+        fired = plan.ladder if self.breached else plan.ladder[: self.escalation_step]
+        return any("pagerduty" in step.via for step in fired)
 
     @property
     def edited(self) -> bool:

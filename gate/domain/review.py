@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from gate.domain.acting import DONE, HANDED_ON, acting, already, for_whom, used_up
 from gate.domain.action import Json
-from gate.domain.eligibility import could_decide, counting, enough, may_decide
+from gate.domain.eligibility import could_decide, counting, enough, may_decide, risk_of, voices
 from gate.domain.escalation import asked_first
 from gate.domain.people import Directory
 from gate.domain.refusal import Refused
@@ -22,19 +23,11 @@ from gate.domain.request import (
     Vote,
 )
 from gate.domain.risk import Risk
-from gate.domain.submission import callback
+from gate.domain.submission import asking, callback, progress
 from gate.domain.transitions import CARD, Change, Intent, move
 from gate.domain.verdict import ApprovalPlan, Decision, Verdict
 
-_DONE = {
-    Status.APPROVED: "approved",
-    Status.REJECTED: "rejected",
-    Status.EXPIRED: "closed: nobody decided in time",
-    Status.CANCELLED: "taken back by the agent",
-    Status.ALLOWED: "released by policy",
-    Status.DENIED: "refused by policy",
-    Status.THROTTLED: "refused by policy for now",
-}
+__all__ = ("already", "approve", "cancel", "edit", "reassign", "reject", "tightened")
 
 
 def approve(
@@ -52,9 +45,9 @@ def approve(
     `judged_again` is the verdict of the policy in force where that is not the one the version was judged
     under: it can refuse the approval or ask for more people, and never for fewer (INV-14).
     """
-    refused = _not_now(record, person, version, "approve", directory, now)
-    if refused is not None:
-        return refused
+    mine = acting(record, person, version, "approve", directory)
+    if isinstance(mine, Refused):
+        return mine
     if directory.find(record.agent.owner) is None:
         return Refused(
             code="owner_unknown",
@@ -71,11 +64,9 @@ def approve(
             code="too_soon",
             sentence=f"Please look at it for {left} more second{'s' if left != 1 else ''}, then approve.",
         )
-    if person in counting(record, directory):
-        return Refused(
-            code="already_voted",
-            sentence="Your approval already counts; this request still needs somebody else's.",
-        )
+    counted_already = used_up(record, mine, directory)
+    if counted_already is not None:
+        return counted_already
     if judged_again is not None:
         if judged_again.decision.strictness > Decision.REQUIRE_APPROVAL.strictness:
             return Refused(
@@ -83,20 +74,29 @@ def approve(
                 sentence=f"Policy has changed and now refuses this: {judged_again.reason}",
             )
         plan = tightened(plan, judged_again)
-    vote = Vote(person=person, choice=Choice.APPROVE, version=version, at=now, comment=comment)
+    vote = Vote(
+        person=person,
+        choice=Choice.APPROVE,
+        version=version,
+        at=now,
+        comment=comment,
+        on_behalf_of=mine.on_behalf_of,
+    )
     record = replace(record, plan=plan)
     voted = replace(record, votes=(*record.votes, vote))
-    counted = counting(voted, directory)
+    counted = voices(voted, directory)
     detail: dict[str, Json] = {
-        "counted": list(counted),
+        "counted": [voice.person for voice in counted],
         "quorum": plan.quorum,
         "comment": comment is not None,
+        **for_whom(mine, with_id=True),
     }
+    so_far: dict[str, Json] = {"counted": len(counted), "quorum": plan.quorum, **for_whom(mine)}
     if judged_again is not None:
         detail["judged_again_under"] = judged_again.policy_digest
     actor = f"person:{person}"
-    if not enough(plan, counted, directory):
-        told = _thread("approval.vote", now, person, counted=len(counted), quorum=plan.quorum)
+    if not enough(plan, counted, directory, risk_of(voted)):
+        told = _thread("approval.vote", now, person, **so_far)
         return move(
             record,
             "approval.vote",
@@ -106,7 +106,7 @@ def approve(
             intents=(CARD, told),
             votes=voted.votes,
         )
-    told = _thread("approval.granted", now, person, counted=len(counted), quorum=plan.quorum)
+    told = _thread("approval.granted", now, person, **so_far)
     return move(
         record,
         "approval.granted",
@@ -130,24 +130,31 @@ def reject(
     now: datetime,
 ) -> Change | Refused:
     """One person's no is final, whichever version is current by then would have been meant, so it must be seen."""
-    refused = _not_now(record, person, version, "reject", directory, now)
-    if refused is not None:
-        return refused
+    mine = acting(record, person, version, "reject", directory)
+    if isinstance(mine, Refused):
+        return mine
     if category not in REJECT_CATEGORIES:
         return Refused(code="comment_required", sentence="Choose one of the listed reasons.")
     comment = (comment or "").strip()
     if category == "other" and not comment:
         return Refused(code="comment_required", sentence="Say in a few words why you reject this.")
-    vote = Vote(person=person, choice=Choice.REJECT, version=version, at=now, comment=comment or None)
+    vote = Vote(
+        person=person,
+        choice=Choice.REJECT,
+        version=version,
+        at=now,
+        comment=comment or None,
+        on_behalf_of=mine.on_behalf_of,
+    )
     return move(
         record,
         "approval.rejected",
         actor=f"person:{person}",
         now=now,
-        detail={"category": category, "comment": bool(comment)},
+        detail={"category": category, "comment": bool(comment), **for_whom(mine, with_id=True)},
         intents=(
             CARD,
-            _thread("approval.rejected", now, person, category=category),
+            _thread("approval.rejected", now, person, category=category, **for_whom(mine)),
             *callback(record, Status.REJECTED),
         ),
         votes=(*record.votes, vote),
@@ -172,9 +179,9 @@ def edit(
 
     Who decides about it are the people its rule names, who are asked now. Refused where they are too few.
     """
-    refused = _not_now(record, person, version, "edit", directory, now)
-    if refused is not None:
-        return refused
+    mine = acting(record, person, version, "edit", directory)
+    if isinstance(mine, Refused):
+        return mine
     if payload_sha256 == record.version.payload_sha256:
         return Refused(code="no_change", sentence="Nothing was changed.")
     if verdict.decision.strictness > Decision.REQUIRE_APPROVAL.strictness:
@@ -182,8 +189,8 @@ def edit(
     old = record.plan or ApprovalPlan()
     plan = tightened(handed_over(old, verdict, record.escalation_step), verdict)
     called = record.called if people_of(plan) == people_of(old) else ()
-    after = replace(record, plan=plan, called=called)
-    if not enough(plan, could_decide(after, directory), directory):
+    after = replace(record, plan=plan, called=called, verdict=_merged(record.verdict, verdict))
+    if not enough(plan, could_decide(after, directory), directory, risk_of(after)):
         return Refused(
             code="edit_refused",
             sentence="Policy has others decide about the changed payload, and too few of them are left.",
@@ -210,14 +217,15 @@ def edit(
             "policy_digest": verdict.policy_digest,
             "rule": verdict.rule,
             "voided": voided,
+            **for_whom(mine, with_id=True),
         },
         intents=(
             CARD,
-            _thread("approval.edited", now, person, version=made.number, voided=voided),
-            *(Intent(channel="slack", kind="dm", body={"person": p, "why": "asked"}) for p in asked),
+            _thread("approval.edited", now, person, version=made.number, voided=voided, **for_whom(mine)),
+            *asking(after, asked, directory),
         ),
         versions=(*record.versions, made),
-        verdict=_merged(record.verdict, verdict),
+        verdict=after.verdict,
         plan=plan,
         asked=(*record.asked, *asked),
         called=called,
@@ -234,9 +242,11 @@ def reassign(
     now: datetime,
 ) -> Change | Refused:
     """Ask others too; whoever is asked may decide. Nobody who was asked before loses the right."""
-    refused = _not_now(record, person, record.version.number, "reassign", directory, now)
-    if refused is not None:
-        return refused
+    mine = acting(record, person, record.version.number, "reassign", directory)
+    if isinstance(mine, Refused):
+        return mine
+    if mine.on_behalf_of is not None:
+        return HANDED_ON
     if not reason.strip():
         return Refused(code="comment_required", sentence="Say in a few words why you hand this on.")
     if not to:
@@ -251,14 +261,18 @@ def reassign(
                 code="unknown_person", sentence=f"{who} cannot be asked: {why or 'not an active reviewer'}."
             )
     asked = tuple(dict.fromkeys((*record.asked, *to)))
-    dms = tuple(Intent(channel="slack", kind="dm", body={"person": p, "why": "asked"}) for p in to)
     return move(
         record,
         "approval.reassigned",
         actor=f"person:{person}",
         now=now,
         detail={"to": list(to)},
-        intents=(CARD, _thread("approval.reassigned", now, person, mention=list(to)), *dms),
+        intents=(
+            CARD,
+            _thread("approval.reassigned", now, person, mention=list(to)),
+            *asking(wider, to, directory),
+            *progress(record, "approval.reassigned"),
+        ),
         asked=asked,
         called=wider.called,
         reassignments=(*record.reassignments, Reassignment(by=person, to=to, reason=reason.strip(), at=now)),
@@ -268,7 +282,7 @@ def reassign(
 def cancel(record: ActionRecord, *, reason: str | None, now: datetime) -> Change | Refused:
     """The proposing agent takes it back, while it is pending."""
     if record.status.terminal:
-        return Refused(code="not_pending", sentence=f"The action is already {_DONE[record.status]}.")
+        return Refused(code="not_pending", sentence=f"The action is already {DONE[record.status]}.")
     return move(
         record,
         "action.cancelled",
@@ -339,16 +353,6 @@ def handed_over(plan: ApprovalPlan, verdict: Verdict, fired: int) -> ApprovalPla
     )
 
 
-def already(record: ActionRecord, directory: Directory, person: str | None = None) -> Refused:
-    """The answer to whoever comes after the decision: what it was, and by whom (INV-03)."""
-    by = record.decided_by
-    name = directory.people[by].name if by is not None and by in directory.people else None
-    if by is not None and by == person:
-        name = "you"
-    words = _DONE[record.status] + (f" by {name}" if name else "")
-    return Refused(code="already_decided", sentence=f"This was already {words}. Nothing has changed.")
-
-
 def _merged(old: Verdict, new: Verdict) -> Verdict:
     """The verdict shown after an edit: the new evaluation, still one that needs approval."""
     return replace(
@@ -364,27 +368,6 @@ def _merged(old: Verdict, new: Verdict) -> Verdict:
         constraints=new.constraints or old.constraints,
         grant=new.grant if new.plan is not None else old.grant,
     )
-
-
-def _not_now(
-    record: ActionRecord, person: str, version: int, verb: str, directory: Directory, now: datetime
-) -> Refused | None:
-    """What stands in the way of any act on the version a person saw, in the order a person wants to hear it."""
-    if record.status.terminal:
-        return already(record, directory, person)
-    refused = may_decide(record, person, directory)
-    if refused is not None:
-        return refused
-    if verb not in (record.plan or ApprovalPlan()).allow:
-        return Refused(code="not_offered", sentence=f"Policy does not offer “{verb}” for this request.")
-    if version != record.version.number:
-        editor = record.version.editor
-        who = directory.people[editor].name if editor and editor in directory.people else "Somebody"
-        return Refused(
-            code="stale_version",
-            sentence=f"{who} changed the payload in the meantime; look at version {record.version.number} first.",
-        )
-    return None
 
 
 def _thread(event: str, now: datetime, person: str | None, **body: Json) -> Intent:

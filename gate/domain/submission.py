@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gate.domain.action import Agent, Json, Proposal
-from gate.domain.eligibility import could_decide, enough
+from gate.domain.eligibility import could_decide, enough, risk_of, stand_ins
 from gate.domain.escalation import asked_first, next_deadline
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Status, Version
@@ -37,7 +37,7 @@ def submit(
     record = _record(action_id, agent, proposal, payload_sha256, verdict, now)
     if record.status is Status.PENDING:
         plan = verdict.plan
-        if plan is None or not enough(plan, could_decide(record, directory), directory):
+        if plan is None or not enough(plan, could_decide(record, directory), directory, risk_of(record)):
             verdict = replace(
                 verdict,
                 decision=Decision.DENY,
@@ -60,8 +60,16 @@ def submit(
     record = replace(record, asked=asked, sla_at=now + timedelta(seconds=plan.sla_sec))
     record = replace(record, deadline=next_deadline(record, now=now, repage_sec=repage_sec))
     detail |= {"asked": list(asked), "quorum": plan.quorum, "sla_sec": plan.sla_sec}
-    asks = tuple(Intent(channel="slack", kind="dm", body={"person": p, "why": "asked"}) for p in asked)
+    asks = asking(record, asked, directory)
     return begin(record, kind, actor="policy", now=now, detail=detail, intents=(CARD, *asks))
+
+
+def asking(record: ActionRecord, people: tuple[str, ...], directory: Directory) -> tuple[Intent, ...]:
+    """A direct message to everyone asked, and to whoever may decide for one of them."""
+    bodies: list[dict[str, Json]] = [{"person": p, "why": "asked"} for p in people]
+    deputies = stand_ins(record, people, directory)
+    bodies += [{"person": p, "why": "asked", "for": grantor} for p, grantor in deputies]
+    return tuple(Intent(channel="slack", kind="dm", body=body) for body in bodies)
 
 
 def callback(record: ActionRecord, status: Status) -> tuple[Intent, ...]:
@@ -69,6 +77,13 @@ def callback(record: ActionRecord, status: Status) -> tuple[Intent, ...]:
     if record.proposal.callback_url is None:
         return ()
     return (Intent(channel="webhook", kind="event", body={"event": status.value}),)
+
+
+def progress(record: ActionRecord, event: str) -> tuple[Intent, ...]:
+    """The webhook that tells what an action waits through (`approval.…`), where the agent named an address for it."""
+    if record.proposal.callback_url is None:
+        return ()
+    return (Intent(channel="webhook", kind="event", body={"event": event}),)
 
 
 def _record(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
 from gate.domain.action import Json
-from gate.domain.escalation import called_by, next_deadline, on_timeout
+from gate.domain.eligibility import stand_ins
+from gate.domain.escalation import called_by, next_deadline, on_timeout, unreached
 from gate.domain.people import APPROVERS, Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Deadline, DeadlineKind, Status
 from gate.domain.risk import Risk
-from gate.domain.submission import callback
+from gate.domain.submission import callback, progress
 from gate.domain.transitions import CARD, Change, Intent, move
 from gate.domain.verdict import ApprovalPlan, Decision, OnTimeout, Verdict
 
@@ -62,10 +64,17 @@ def _step(
 ) -> Change:
     step = (record.plan or ApprovalPlan()).ladder[deadline.step]
     called = called_by(step.to, record, directory, now)
-    detail = {"step": deadline.step + 1, "to": list(step.to), "called": list(called)}
+    detail: dict[str, Json] = {"step": deadline.step + 1, "to": list(step.to), "called": list(called)}
+    missed = unreached(step.to, record, directory, now)
+    if missed:
+        detail["unreached"] = [f"{target} {why}" for target, why in missed]
     if not called:
-        detail["nobody_reached"] = True
-    return _calling(record, "approval.escalated", called, deadline, now, repage_sec, detail)
+        # The ladder goes on without waiting, and whoever may always decide hears of the hole in it (INV-30).
+        called = called_by((f"group:{APPROVERS}",), record, directory, now)
+        detail |= {"nobody_reached": True, "called": list(called)}
+    return _calling(
+        record, "approval.escalated", called, step.via, deadline, now, repage_sec, detail, directory
+    )
 
 
 def _sla(
@@ -102,7 +111,9 @@ def _sla(
     second_chance = called_by((f"group:{APPROVERS}",), record, directory, now)
     called = record.asked if what is OnTimeout.HOLD else second_chance
     detail: dict[str, Json] = {"on_timeout": what.value, "called": list(called)}
-    return _calling(breached, "approval.sla_breach", called, deadline, now, repage_sec, detail)
+    return _calling(
+        breached, "approval.sla_breach", called, plan.ways, deadline, now, repage_sec, detail, directory
+    )
 
 
 def _still(judged_again: Verdict) -> OnTimeout:
@@ -119,38 +130,73 @@ def _repage(
 ) -> Change:
     """Held requests call everyone asked so far, whoever of them is still there, and the approvers."""
     called = called_by((*record.asked, f"group:{APPROVERS}"), record, directory, now)
-    return _calling(record, "approval.repaged", called, deadline, now, repage_sec, {"called": list(called)})
+    ways = (record.plan or ApprovalPlan()).ways
+    detail: dict[str, Json] = {"called": list(called)}
+    return _calling(record, "approval.repaged", called, ways, deadline, now, repage_sec, detail, directory)
 
 
 def _calling(
     record: ActionRecord,
     kind: str,
     called: tuple[str, ...],
+    ways: tuple[str, ...],
     deadline: Deadline,
     now: datetime,
     repage_sec: int,
     detail: dict[str, Json],
+    directory: Directory,
 ) -> Change:
     """A transition that tells people and arms what comes next; whoever is called may decide from now on."""
     steps = record.escalation_step + (1 if kind == "approval.escalated" else 0)
     asked = tuple(dict.fromkeys((*record.asked, *called)))
     allowed = tuple(dict.fromkeys((*record.called, *(c for c in called if c not in record.asked))))
     after = replace(record, escalation_step=steps, asked=asked, called=allowed)
-    dms = tuple(Intent(channel="slack", kind="dm", body={"person": p, "why": "escalated"}) for p in called)
+    hole = detail.get("nobody_reached") is True
+    mention = list(called) if hole or "slack" in ways else []
+    following = next_deadline(after, now=now, repage_sec=repage_sec)
+    if hole and following.kind is DeadlineKind.STEP:
+        following = replace(following, due_at=min(following.due_at, now))
+    told = {"mention": mention, "step": steps, "via": list(ways)} | ({"nobody": True} if hole else {})
+    told |= {"unreached": detail["unreached"]} if "unreached" in detail else {}
     return move(
         record,
         kind,
         actor="timer",
         now=now,
-        detail=_late(deadline, now) | detail,
-        intents=(CARD, _thread(kind, deadline, now, mention=list(called), step=steps), *dms),
+        detail=_late(deadline, now) | detail | {"via": list(ways)},
+        intents=(
+            CARD,
+            _thread(kind, deadline, now, **told),
+            *_calls(called, stand_ins(after, called, directory), ways, deadline, slack=bool(mention)),
+            *(progress(record, kind) if kind != "approval.repaged" else ()),
+        ),
         escalation_step=steps,
         asked=asked,
         called=allowed,
         breached=after.breached,
         held=after.held,
-        deadline=next_deadline(after, now=now, repage_sec=repage_sec),
+        deadline=following,
     )
+
+
+def _calls(
+    called: tuple[str, ...],
+    deputies: tuple[tuple[str, str], ...],
+    ways: tuple[str, ...],
+    deadline: Deadline,
+    *,
+    slack: bool,
+) -> Iterator[Intent]:
+    """What goes out to each person called and to whoever acts for one of them, by each way; and one page for the
+    action, also where nobody was found."""
+    bodies: list[dict[str, Json]] = [{"person": p, "why": "escalated"} for p in called]
+    bodies += [{"person": p, "why": "escalated", "for": grantor} for p, grantor in deputies]
+    if slack:
+        yield from (Intent(channel="slack", kind="dm", body=body) for body in bodies)
+    if "email" in ways:
+        yield from (Intent(channel="email", kind="call", body=body) for body in bodies)
+    if "pagerduty" in ways:
+        yield Intent(channel="pagerduty", kind="trigger", body={"seq": deadline.seq})
 
 
 def _expire(record: ActionRecord, deadline: Deadline, now: datetime) -> Change:

@@ -78,6 +78,10 @@ CARD = Intent(channel="slack", kind="card", body={})
 """Bring the card to the present state."""
 
 
+RESOLVE = Intent(channel="pagerduty", kind="resolve", body={})
+"""The page of this action is over: nothing is left to decide."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
     """A transition that may be committed: the new record, its one audit record, and what to tell whom."""
@@ -103,14 +107,15 @@ def move(
 ) -> Change:
     """Make the one transition `kind` from the record's status, with further field changes.
 
-    A terminal target disarms the deadline and stamps `decided_at`. Raises `IllegalTransition` where the table
-    knows no such move (INV-01, INV-12).
+    A terminal target disarms the deadline, stamps `decided_at` and takes back a page. Raises `IllegalTransition`
+    where the table knows no such move (INV-01, INV-12).
     """
     found = _BY_MOVE.get((record.status, kind))
     if found is None:
         raise IllegalTransition(f"{kind} is no move from {record.status.value} (action {record.id})")
     if found.target is not record.status:
         changes |= {"decided_at": now, "deadline": None, "held": False}
+        intents = (*intents, *((RESOLVE,) if record.paged else ()))
     after = replace(record, status=found.target, revision=record.revision + 1, **changes)
     return Change(record=after, audit=_audit(after, kind, actor, now, detail), intents=intents)
 

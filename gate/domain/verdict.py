@@ -45,11 +45,15 @@ class OnTimeout(Enum):
     """Release, logged as such; only ever at low risk."""
 
 
+WAYS = ("slack", "email", "pagerduty")
+"""How a ladder step may tell people."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LadderStep:
     """At `after_sec` from the submit, tell `to` by `via`.
 
-    `to` holds `assignees`, `group:NAME`, `oncall:NAME` or a person's id; `via` holds `slack`.
+    `to` holds `assignees`, `group:NAME`, `oncall:NAME` or a person's id; `via` holds names of `WAYS`.
     """
 
     after_sec: int
@@ -94,6 +98,11 @@ class ApprovalPlan:
     editable: Editable = Editable()
     evidence: tuple[Evidence, ...] = ()
     min_review_sec: int = 0
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """Every way by which this request calls people once its time is up: Slack, and what the ladder uses."""
+        return tuple(dict.fromkeys(("slack", *(way for step in self.ladder for way in step.via))))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

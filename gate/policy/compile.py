@@ -288,7 +288,7 @@ class _Compiler:
         empty set, it denies where there is nobody to ask.
         """
         empty = not self.parsed
-        reachable = bool(self.directory.members(APPROVERS))
+        reachable = self.directory.filled_elsewhere(APPROVERS) or bool(self.directory.members(APPROVERS))
         if not reachable and not covered and not empty:
             message = (
                 f"what no rule covers asks the group '{APPROVERS}', and people.yaml has no such group with active "

@@ -160,7 +160,7 @@ def _asking(rule: CompiledRule, directory: Directory) -> Iterator[Finding]:
         if asked.nobody and rule.routed is None
         else [rule.routed or ""]
     )
-    if any(len(ask.eligible(group)) < CRITICAL_QUORUM for group in groups):
+    if any(not ask.open_ended(g) and len(ask.eligible(g)) < CRITICAL_QUORUM for g in groups):
         message = "should such an action be critical, two people must decide, and fewer could"
         yield _finding(rule, "too_few_people", "warning", message)
 

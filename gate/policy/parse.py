@@ -71,7 +71,7 @@ def parse_document(document: Document) -> Parsed:
 
 
 def refusals(source: Source) -> list[Problem]:
-    """One line for each section, ladder channel or condition that is understood but not acted on yet."""
+    """One line for each section or condition that is understood but not acted on yet."""
 
     def problem(path: Path, what: str) -> Problem:
         return Problem(file=source.name, line=source.line(path), message=f"{what}: {NOT_YET}")
@@ -86,10 +86,6 @@ def refusals(source: Source) -> list[Problem]:
         *above, last = path
         if last == "autonomy_level" and "match" in above and above[len(above) - 1] != "labels":
             found.append(problem(path, "condition 'autonomy_level'"))
-        if "escalation" in above and (last == "via" or "via" in above):
-            channel = _at(whole, path)
-            if channel in ("email", "pagerduty"):
-                found.append(problem(path, f"escalation via {channel}"))
     return found
 
 

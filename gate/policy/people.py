@@ -11,7 +11,6 @@ from pydantic import Field
 from gate.domain.people import Directory, Group, Override, Person, Rota, Rotation
 from gate.policy.documents import Document, PolicyError, Problem, did_you_mean
 from gate.policy.grammar import Duration, Name, Section
-from gate.policy.later import NOT_YET
 from gate.policy.parse import validated
 from gate.policy.source import Path, Source, read
 
@@ -56,7 +55,7 @@ class OverrideItem(Section):
 class RotaItem(Section):
     rotation: RotationItem | None = None
     overrides: list[OverrideItem] | None = None
-    pagerduty_schedule: Annotated[str, Field(min_length=1)] | None = None
+    pagerduty_schedule: Annotated[str, Field(pattern=r"^[A-Z0-9]{4,32}$")] | None = None
 
 
 class ChannelsItem(Section):
@@ -165,22 +164,26 @@ class _Builder:
         groups: dict[str, Group] = {}
         for key, item in (self.text.groups or {}).items():
             here: Path = ("groups", key)
-            if item.slack_usergroup is not None:
-                self._problem((*here, "slack_usergroup"), f"slack_usergroup of group '{key}': {NOT_YET}")
-            elif not item.members:
+            if item.slack_usergroup is not None and item.members is not None:
+                self._problem(
+                    (*here, "slack_usergroup"), f"group '{key}': give either members or a slack_usergroup"
+                )
+            elif item.slack_usergroup is None and not item.members:
                 self._problem(here, f"group '{key}' has no members")
             members = self._resolved(item.members or [], (*here, "members"))
-            groups[key] = Group(name=key, members=members, channel=item.channel)
+            groups[key] = Group(
+                name=key, members=members, channel=item.channel, usergroup=item.slack_usergroup
+            )
         return groups
 
     def _rotas(self) -> dict[str, Rota]:
         rotas: dict[str, Rota] = {}
         for key, item in (self.text.on_call or {}).items():
             here: Path = ("on_call", key)
-            if item.pagerduty_schedule is not None:
-                self._problem((*here, "pagerduty_schedule"), f"pagerduty_schedule of rota '{key}': {NOT_YET}")
-            elif item.rotation is None and not item.overrides:
-                self._problem(here, f"rota '{key}' has neither a rotation nor overrides")
+            if item.pagerduty_schedule is None and item.rotation is None and not item.overrides:
+                self._problem(
+                    here, f"rota '{key}' has neither a rotation, overrides nor a pagerduty_schedule"
+                )
             rotation = (
                 self._rotation(item.rotation, (*here, "rotation")) if item.rotation is not None else None
             )
@@ -189,7 +192,9 @@ class _Builder:
                 for index, given in enumerate(item.overrides or [])
                 if (override := self._override(given, (*here, "overrides", index))) is not None
             )
-            rotas[key] = Rota(name=key, rotation=rotation, overrides=overrides)
+            rotas[key] = Rota(
+                name=key, rotation=rotation, overrides=overrides, schedule=item.pagerduty_schedule
+            )
         return rotas
 
     def _rotation(self, item: RotationItem, path: Path) -> Rotation:

@@ -128,7 +128,7 @@ def people_problems(
         if approval is not None and approval.on_timeout
         else (least is None or least <= Risk.MEDIUM)
     )
-    if (APPROVERS in groups or escalates) and not ask.directory.members(APPROVERS):
+    if (APPROVERS in groups or escalates) and not _somebody(APPROVERS, ask.directory):
         why = "asks" if APPROVERS in groups else "escalates to"
         yield (), f"{why} the group '{APPROVERS}', and people.yaml has no such group with active members"
         return
@@ -142,11 +142,18 @@ def people_problems(
         quorum = max(quorum, CRITICAL_QUORUM)
     quorum = max(quorum, len(ask.asked.distinct_groups))
     for group in sorted(groups) or [""]:
+        if ask.open_ended(group):
+            continue  # how many they are is known while it runs; a request nobody could decide is denied then
         able = len(ask.eligible(group))
         if able < quorum:
             asked = f"group '{group}' and the approvers" if group else "those asked and the approvers"
             yield ("approval",) if approval else (), f"needs {quorum} people, but {asked} are {able}"
             return
     for group in (*ask.asked.groups, *ask.asked.distinct_groups):
-        if not ask.directory.members(group):
+        if not _somebody(group, ask.directory):
             yield ("approval", "groups"), f"approval: nobody in group '{group}' is active"
+
+
+def _somebody(group: str, directory: Directory) -> bool:
+    """Whether the group has active members, or gets them from elsewhere."""
+    return directory.filled_elsewhere(group) or bool(directory.members(group))

@@ -119,13 +119,18 @@ class Ask:
             steps.append(LadderStep(after_sec=max(1, sla * 3 // 4), to=(f"oncall:{PRIMARY}",)))
         return tuple(steps)
 
+    def _groups(self, routed: str) -> tuple[str, ...]:
+        own = (routed,) if self.asked.nobody else (*self.asked.groups, *self.asked.distinct_groups)
+        return (*own, APPROVERS)
+
+    def open_ended(self, routed: str) -> bool:
+        """Whether one of the groups gets its members from elsewhere, so that nobody can be counted at load."""
+        return self.directory.filled_elsewhere(*self._groups(routed))
+
     def eligible(self, routed: str) -> frozenset[str]:
         """Ids of everybody who could decide: those asked and the members of `approvers`."""
-        groups = (*self.asked.groups, *self.asked.distinct_groups)
-        if self.asked.nobody:
-            groups = (routed,)
         found = set(self.asked.assignees)
-        for group in (*groups, APPROVERS):
+        for group in self._groups(routed):
             found.update(person.id for person in self.directory.members(group))
         return frozenset(found)
 

@@ -24,6 +24,10 @@ class SqlPins:
         mine = select(pins).where(pins.c.team_id == team_id, pins.c.user_id == user_id)
         return _pin(await self._bound.row(mine))
 
+    async def all(self) -> tuple[Pin, ...]:
+        rows = await self._bound.rows(select(pins).order_by(pins.c.person))
+        return tuple(pin for row in rows if (pin := _pin(row)) is not None)
+
     async def add(self, pin: Pin) -> bool:
         """False where the person or the Slack user is pinned already, whoever to."""
         return await self._bound.put_new(

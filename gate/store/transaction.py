@@ -8,7 +8,9 @@ from gate.store.audit import SqlAudit
 from gate.store.bound import Bound
 from gate.store.cards import SqlCards
 from gate.store.deadlines import SqlDeadlines
+from gate.store.delegations import SqlDelegations
 from gate.store.grants import SqlGrants
+from gate.store.listings import SqlListings
 from gate.store.outbox import SqlOutbox
 from gate.store.pins import SqlPins
 from gate.store.snapshots import SqlSnapshots
@@ -25,5 +27,7 @@ class SqlTransaction:
         self.audit = SqlAudit(bound)
         self.cards = SqlCards(bound)
         self.pins = SqlPins(bound)
+        self.delegations = SqlDelegations(bound)
         self.agents = SqlAgents(bound)
+        self.listings = SqlListings(bound)
         self.snapshots = SqlSnapshots(bound)

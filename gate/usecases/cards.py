@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from gate.domain.eligibility import counting, may_decide
+from gate.domain.eligibility import Standing, counting, stand_ins, standing, voices
 from gate.domain.oncall import on_call
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord
 from gate.domain.verdict import ApprovalPlan
+from gate.usecases.delegations import of_person
+from gate.usecases.directory import directory_now
 from gate.usecases.ports import ActionFilter, Deps, Message, Transaction
+from gate.usecases.slack_ids import slack_ids_of
 from gate.usecases.viewing import action_view, person_ref
 from gate.usecases.views import (
     ActionView,
@@ -34,8 +36,8 @@ SCAN_LIMIT = 1_000
 
 async def card_view(deps: Deps, action_id: str) -> ActionView | None:
     """The view of one action as it stands now."""
-    directory = deps.rules.current.directory
     async with deps.store.reading() as tx:
+        directory = await directory_now(deps, tx)
         record = await tx.actions.get(action_id)
         if record is None:
             return None
@@ -43,7 +45,7 @@ async def card_view(deps: Deps, action_id: str) -> ActionView | None:
             record.agent.id, record.proposal.topic, deps.clock.now() - LOOK_BACK, except_id=record.id
         )
         redeemed = await tx.grants.get(record.redeemed_jti) if record.redeemed_jti else None
-        slack_ids = await _slack_ids(tx, directory, _people_of(record, directory))
+        slack_ids = await slack_ids_of(tx, directory, _people_of(record, directory))
     return action_view(
         record,
         directory=directory,
@@ -56,20 +58,23 @@ async def card_view(deps: Deps, action_id: str) -> ActionView | None:
 
 async def queue(deps: Deps, person_id: str) -> QueueView:
     """What this person may decide now, the soonest deadline first, and what they decided lately."""
-    directory = deps.rules.current.directory
     now = deps.clock.now()
     async with deps.store.reading() as tx:
+        directory = await directory_now(deps, tx)
         pending = await tx.actions.pending(limit=SCAN_LIMIT)
-        mine = [r for r in pending if _waits_for(r, person_id, directory)]
-        lines = [await _line(tx, r, directory) for r in mine[:QUEUE_LIMIT]]
+        found = ((r, _waits_for(r, person_id, directory)) for r in pending)
+        mine = [(r, s) for r, s in found if s is not None]
+        grantors = await slack_ids_of(tx, directory, [s.on_behalf_of for _, s in mine if s.on_behalf_of])
+        lines = [await _line(tx, r, s, directory, grantors) for r, s in mine[:QUEUE_LIMIT]]
+        lent = await of_person(deps, tx, person_id)
         recent = await tx.actions.page(ActionFilter(since=now - timedelta(days=7)), cursor=None, limit=200)
-        slack_ids = await _slack_ids(tx, directory, (person_id,))
+        slack_ids = await slack_ids_of(tx, directory, (person_id,))
     decided = [
         DecidedLine(
             action_id=r.id, summary=r.proposal.summary, status=r.status, at=r.decided_at or r.created_at
         )
         for r in recent.items
-        if r.status.terminal and any(v.person == person_id for v in r.votes)
+        if r.status.terminal and any(person_id in (v.person, v.on_behalf_of) for v in r.votes)
     ]
     return QueueView(
         person=person_ref(person_id, directory, slack_ids),
@@ -77,6 +82,7 @@ async def queue(deps: Deps, person_id: str) -> QueueView:
         mine=tuple(lines),
         more=len(mine) - len(lines),
         decided=tuple(sorted(decided, key=lambda d: d.at, reverse=True)[:5]),
+        delegations=lent,
     )
 
 
@@ -87,7 +93,7 @@ async def oncall(deps: Deps) -> tuple[OnCallLine, ...]:
     duties = {name: on_call(rota, now) for name, rota in directory.rotas.items()}
     async with deps.store.reading() as tx:
         ids = [p for d in duties.values() for p in (d.person, d.next_person) if p is not None]
-        slack_ids = await _slack_ids(tx, directory, ids)
+        slack_ids = await slack_ids_of(tx, directory, ids)
 
     def ref(person_id: str | None) -> PersonRef | None:
         return person_ref(person_id, directory, slack_ids) if person_id is not None else None
@@ -102,28 +108,41 @@ async def thread_event(deps: Deps, message: Message) -> ThreadEvent | None:
     """The thread line a `thread` message of the outbox stands for; None where the action is gone."""
     directory = deps.rules.current.directory
     body = message.body
-    person = body.get("person")
+    person, grantor = body.get("person"), body.get("on_behalf_of")
     mention = [p for p in body.get("mention", ()) if isinstance(p, str)]
     async with deps.store.reading() as tx:
         if await tx.actions.get(message.action_id) is None:
             return None
-        slack_ids = await _slack_ids(tx, directory, [*mention, *([person] if person else [])])
+        named = [p for p in (person, grantor) if isinstance(p, str)]
+        slack_ids = await slack_ids_of(tx, directory, [*mention, *named])
     at = body.get("at")
     return ThreadEvent(
         action_id=message.action_id,
         kind=str(body.get("event", "")),
         at=datetime.fromtimestamp(at / 1_000_000, UTC) if isinstance(at, int) else message.created_at,
         who=person_ref(person, directory, slack_ids) if isinstance(person, str) else None,
-        detail={k: v for k, v in body.items() if k not in ("event", "at", "person", "mention")},
+        detail={
+            k: v for k, v in body.items() if k not in ("event", "at", "person", "mention", "on_behalf_of")
+        },
+        on_behalf_of=person_ref(grantor, directory, slack_ids) if isinstance(grantor, str) else None,
         mention=tuple(person_ref(p, directory, slack_ids) for p in mention),
     )
 
 
-def _waits_for(record: ActionRecord, person_id: str, directory: Directory) -> bool:
-    return may_decide(record, person_id, directory) is None and person_id not in counting(record, directory)
+def _waits_for(record: ActionRecord, person_id: str, directory: Directory) -> Standing | None:
+    """In whose right this person may still approve; None where they may not, or nobody counts any more."""
+    used = frozenset[str]().union(*(voice.uses_up for voice in voices(record, directory)))
+    mine = standing(record, person_id, directory, used)
+    return mine if isinstance(mine, Standing) and used.isdisjoint(mine.uses_up) else None
 
 
-async def _line(tx: Transaction, record: ActionRecord, directory: Directory) -> QueueLine:
+async def _line(
+    tx: Transaction,
+    record: ActionRecord,
+    mine: Standing,
+    directory: Directory,
+    slack_ids: dict[str, str],
+) -> QueueLine:
     plan = record.plan or ApprovalPlan()
     card = await tx.cards.get(record.id)
     return QueueLine(
@@ -138,6 +157,7 @@ async def _line(tx: Transaction, record: ActionRecord, directory: Directory) -> 
         quorum=max(plan.quorum, len(plan.distinct_groups)),
         channel=card.channel if card is not None and card.ts else None,
         message_ts=card.ts if card is not None else None,
+        on_behalf_of=person_ref(mine.on_behalf_of, directory, slack_ids) if mine.on_behalf_of else None,
     )
 
 
@@ -146,18 +166,7 @@ def _people_of(record: ActionRecord, directory: Directory) -> tuple[str, ...]:
     return (
         owner.id if owner else record.agent.owner,
         *record.asked,
-        *(v.person for v in record.votes),
+        *(p for v in record.votes for p in (v.person, v.on_behalf_of) if p is not None),
+        *(p for pair in stand_ins(record, record.asked, directory) for p in pair),
         *(v.editor for v in record.versions if v.editor),
     )
-
-
-async def _slack_ids(tx: Transaction, directory: Directory, people: Iterable[str]) -> dict[str, str]:
-    """Pinned Slack ids of the people whom people.yaml gives none."""
-    found: dict[str, str] = {}
-    for person_id in dict.fromkeys(people):
-        person = directory.people.get(person_id)
-        if person is not None and person.slack is None:
-            pin = await tx.pins.by_person(person_id)
-            if pin is not None:
-                found[person_id] = pin.user_id
-    return found

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from gate.domain.action import Agent, Json, Proposal
+from gate.domain.delegation import Delegation
 from gate.domain.request import ActionRecord, Choice, Grant, Result
 
 
@@ -101,9 +103,46 @@ class ReportOutcome:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Delegate:
+    """`grantor` lends `delegate` their authority until `end`, from `start` (None: now) on.
+
+    `topics` are globs, `groups` names; both empty lend everything that is the grantor's own.
+    """
+
+    grantor: str
+    delegate: str
+    end: datetime
+    reason: str
+    start: datetime | None = None
+    topics: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RevokeDelegation:
+    """The grantor takes it back, or the delegate gives it back."""
+
+    delegation_id: str
+    person: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delegated:
+    """A delegation was granted or ended; it is as stored."""
+
+    delegation: Delegation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Done:
-    """The command took effect; `record` is the state it left. `replayed`: it had taken effect before."""
+    """The command took effect; `record` is the state it left. `replayed`: it had taken effect before.
+
+    `nobody_reached`: a ladder step found nobody to call, and an operator should hear of it. `unreached`: which of
+    its targets led to nobody, or only to a stand-in, each with a reason code behind a blank.
+    """
 
     record: ActionRecord
     grant: Grant | None = None
     replayed: bool = False
+    nobody_reached: bool = False
+    unreached: tuple[str, ...] = ()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Choice
 from gate.domain.review import already, approve, reject
 from gate.domain.timeouts import fire
 from gate.domain.transitions import Change
 from gate.usecases.commands import CastVote, Done
+from gate.usecases.directory import directory_now
 from gate.usecases.judging import judge_payload, judge_release
 from gate.usecases.ports import Deps, Transaction
 from gate.usecases.transact import on_action
 
 
-async def overdue(deps: Deps, tx: Transaction, record: ActionRecord) -> list[Change]:
+async def overdue(deps: Deps, tx: Transaction, record: ActionRecord, directory: Directory) -> list[Change]:
     """The deadlines that have come but not been fired yet, in order: they count before anybody's word (INV-28).
 
     A request that nobody decided in time must not be approved because the ticker was late.
@@ -26,7 +28,7 @@ async def overdue(deps: Deps, tx: Transaction, record: ActionRecord) -> list[Cha
             record,
             seq=due.seq,
             now=now,
-            directory=rules.directory,
+            directory=directory,
             repage_sec=deps.limits.repage_sec,
             judged_again=await judge_release(tx, rules, record, now),
         )
@@ -47,7 +49,8 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
         late = None
         rules = deps.rules.current
         now = deps.clock.now()
-        fired = await overdue(deps, tx, before)
+        directory = await directory_now(deps, tx, hold=True)
+        fired = await overdue(deps, tx, before, directory)
         record = fired[-1].record if fired else before
         if cmd.choice is Choice.REJECT:
             result = reject(
@@ -56,7 +59,7 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
                 version=cmd.version,
                 category=cmd.category or "other",
                 comment=cmd.comment,
-                directory=rules.directory,
+                directory=directory,
                 now=now,
             )
         else:
@@ -68,7 +71,7 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
                 person=cmd.person,
                 version=cmd.version,
                 comment=cmd.comment,
-                directory=rules.directory,
+                directory=directory,
                 now=now,
                 judged_again=again,
             )
@@ -76,7 +79,7 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
             if not fired:
                 return result
             # The overdue transitions are due whatever becomes of this vote.
-            late = result if not record.status.terminal else already(record, rules.directory)
+            late = result if not record.status.terminal else already(record, directory)
             return fired
         return [*fired, result]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gate.contract.canonical import canonical, payload_sha256
+from gate.domain.people import Directory
 from gate.domain.refusal import FieldProblem, Refused
 from gate.domain.request import ActionRecord
 from gate.domain.review import approve
@@ -13,6 +14,7 @@ from gate.policy.constraints import check
 from gate.policy.edits import check_edit
 from gate.usecases.commands import Done, EditPayload
 from gate.usecases.decide import overdue
+from gate.usecases.directory import directory_now
 from gate.usecases.judging import judge_edit
 from gate.usecases.ports import Deps, Transaction
 from gate.usecases.transact import on_action
@@ -29,11 +31,11 @@ async def edit(deps: Deps, cmd: EditPayload) -> Done | Refused:
     async def change(tx: Transaction, before: ActionRecord) -> list[Change] | Refused:
         nonlocal late
         late = None
-        rules = deps.rules.current
         now = deps.clock.now()
-        fired = await overdue(deps, tx, before)
+        directory = await directory_now(deps, tx, hold=True)
+        fired = await overdue(deps, tx, before, directory)
         record = fired[-1].record if fired else before
-        result = await _edited(deps, tx, record, cmd)
+        result = await _edited(deps, tx, record, cmd, directory)
         if isinstance(result, Refused):
             late = result if fired else None
             return fired or result
@@ -44,7 +46,7 @@ async def edit(deps: Deps, cmd: EditPayload) -> Done | Refused:
                 person=cmd.person,
                 version=result.record.version.number,
                 comment=cmd.comment,
-                directory=rules.directory,
+                directory=directory,
                 now=now,
             )
             if isinstance(voted, Refused):
@@ -66,7 +68,9 @@ def _others_decide(voted: Refused) -> Refused:
     )
 
 
-async def _edited(deps: Deps, tx: Transaction, record: ActionRecord, cmd: EditPayload) -> Change | Refused:
+async def _edited(
+    deps: Deps, tx: Transaction, record: ActionRecord, cmd: EditPayload, directory: Directory
+) -> Change | Refused:
     rules = deps.rules.current
     now = deps.clock.now()
     plan = record.plan or ApprovalPlan()
@@ -88,7 +92,7 @@ async def _edited(deps: Deps, tx: Transaction, record: ActionRecord, cmd: EditPa
         payload_sha256=payload_sha256(cmd.payload),
         verdict=verdict,
         comment=cmd.comment,
-        directory=rules.directory,
+        directory=directory,
         now=now,
     )
     if isinstance(result, Refused) and result.code != "edit_refused":

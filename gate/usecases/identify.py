@@ -31,7 +31,7 @@ async def identify(deps: Deps, profile: SlackProfile, own_team_id: str) -> Perso
     A pin decides alone once it exists: neither a renamed account nor one that took over an address becomes
     another person (threat 7). Guests, strangers, bots and deactivated accounts never act (threat 6).
     """
-    refused = _kept_out(profile, own_team_id)
+    refused = kept_out(profile, own_team_id)
     if refused is not None:
         return refused
     directory = deps.rules.current.directory
@@ -78,7 +78,8 @@ async def _pin(deps: Deps, person: Person, profile: SlackProfile) -> Person | Re
     )
 
 
-def _kept_out(profile: SlackProfile, own_team_id: str) -> Refused | None:
+def kept_out(profile: SlackProfile, own_team_id: str) -> Refused | None:
+    """Why an account may never act here, whoever it belongs to; None where it may (threat 6)."""
     if profile.is_stranger or profile.team_id != own_team_id:
         return Refused(
             code="not_a_reviewer",

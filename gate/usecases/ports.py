@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from gate.domain.action import Agent, Json, Velocity
 from gate.domain.audit import AuditRecord
+from gate.domain.delegation import Delegation
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Grant, GrantState, Status
 from gate.policy.compile import PolicySet
@@ -199,8 +200,11 @@ class Grants(Protocol):
 class Message:
     """A row of the outbox, small and without payloads: `body` holds ids and codes, the adapter loads the rest.
 
-    `channel` is `slack` or `webhook`; `kind` is `card`, `thread` or `dm` for slack, `event` for webhook. Rows of
-    one action and channel are delivered in the order of `id`.
+    Messages about a delegation carry its id as `action_id`.
+
+    `channel` is `slack`, `webhook`, `email` or `pagerduty`; `kind` is `card`, `thread` or `dm` for slack, `event` for
+    webhook, `call` for email, `trigger` or `resolve` for pagerduty. Rows of one action and channel are delivered
+    in the order of `id`.
     """
 
     id: str
@@ -307,7 +311,85 @@ class Pins(Protocol):
 
     async def by_user(self, team_id: str, user_id: str) -> Pin | None: ...
 
+    async def all(self) -> tuple[Pin, ...]: ...
+
     async def add(self, pin: Pin) -> bool: ...
+
+
+class Delegations(Protocol):
+    """Authority lent by one person to another, for ever on record."""
+
+    async def alone(self) -> None:
+        """Until this transaction ends nobody else grants a delegation."""
+        ...
+
+    async def add(self, delegation: Delegation) -> None: ...
+
+    async def get(self, delegation_id: str) -> Delegation | None: ...
+
+    async def revoke(self, delegation_id: str, *, at: datetime, by: str) -> bool:
+        """End it before its time; False, no row moved, where that was done before."""
+        ...
+
+    async def in_force(self, now: datetime, *, hold: bool = False) -> tuple[Delegation, ...]:
+        """Those that hold at `now`, the oldest first. With `hold` none of them is revoked until this transaction
+        ends, so that a decision stands on delegations that hold when it is committed (INV-07)."""
+        ...
+
+    async def open(self, now: datetime) -> tuple[Delegation, ...]:
+        """Those that hold at `now` or are still to come, the oldest first."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """A stretch of a schedule as another system tells it; without a start or an end where it is open."""
+
+    email: str
+    start: datetime | None
+    end: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """What another system said about people: the members of a Slack user group, or the turns of a schedule."""
+
+    team_id: str = ""
+    users: tuple[str, ...] = ()
+    turns: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """A list as it was read last. `source` is `usergroup:ID` of Slack or `schedule:ID` of PagerDuty."""
+
+    source: str
+    read_at: datetime
+    listed: Listed
+
+
+class Listings(Protocol):
+    """Lists of people kept elsewhere, as they were read last."""
+
+    async def put(self, listing: Listing) -> None: ...
+
+    async def all(self) -> tuple[Listing, ...]: ...
+
+
+class ListUnavailable(Exception):
+    """A list cannot be read now; the text says why, for the log. `after_sec` where the other side named a time."""
+
+    def __init__(self, sentence: str, *, after_sec: float | None = None) -> None:
+        super().__init__(sentence)
+        self.after_sec = after_sec
+
+
+class ListSource(Protocol):
+    """One outside system that keeps lists of people."""
+
+    async def read(self, list_id: str) -> Listed:
+        """The list as it is now. Raises `ListUnavailable`."""
+        ...
 
 
 class Agents(Protocol):
@@ -368,7 +450,11 @@ class Transaction(Protocol):
     @property
     def pins(self) -> Pins: ...
     @property
+    def delegations(self) -> Delegations: ...
+    @property
     def agents(self) -> Agents: ...
+    @property
+    def listings(self) -> Listings: ...
     @property
     def snapshots(self) -> Snapshots: ...
 

@@ -7,6 +7,7 @@ from gate.domain.request import ActionRecord
 from gate.domain.review import reassign as reassigned
 from gate.domain.transitions import Change
 from gate.usecases.commands import Done, ReassignAction
+from gate.usecases.directory import directory_now
 from gate.usecases.ports import Deps, Transaction
 from gate.usecases.transact import on_action
 
@@ -20,7 +21,7 @@ async def reassign(deps: Deps, cmd: ReassignAction) -> Done | Refused:
             person=cmd.person,
             to=cmd.to,
             reason=cmd.reason,
-            directory=deps.rules.current.directory,
+            directory=await directory_now(deps, tx, hold=True),
             now=deps.clock.now(),
         )
         return result if isinstance(result, Refused) else [result]

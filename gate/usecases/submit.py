@@ -12,6 +12,7 @@ from gate.domain.transitions import Change
 from gate.domain.verdict import Decision, Verdict
 from gate.usecases.collect import mint
 from gate.usecases.commands import Done, SubmitAction
+from gate.usecases.directory import directory_now
 from gate.usecases.judging import judge
 from gate.usecases.ports import Deps, Transaction
 from gate.usecases.transact import UNKNOWN, Outrun, announce, commit
@@ -76,7 +77,8 @@ async def _changes(deps: Deps, tx: Transaction, cmd: SubmitAction, digest: str) 
     rules = deps.rules.current
     now = deps.clock.now()
     verdict = await judge(tx, rules, cmd.agent, cmd.proposal, digest, now)
-    if verdict.decision is Decision.REQUIRE_APPROVAL:
+    asks = verdict.decision is Decision.REQUIRE_APPROVAL
+    if asks:
         waiting = await tx.actions.pending_count(cmd.agent.id)
         if waiting >= deps.limits.pending_per_agent:
             verdict = _flooded(verdict, waiting)
@@ -86,7 +88,7 @@ async def _changes(deps: Deps, tx: Transaction, cmd: SubmitAction, digest: str) 
         proposal=cmd.proposal,
         payload_sha256=digest,
         verdict=verdict,
-        directory=rules.directory,
+        directory=await directory_now(deps, tx) if asks else rules.directory,
         now=now,
         repage_sec=deps.limits.repage_sec,
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from gate.domain.action import Json
-from gate.domain.eligibility import counting, slots
+from gate.domain.eligibility import risk_of, slots, stand_ins, voices
 from gate.domain.people import Directory
 from gate.domain.request import REJECT_CATEGORIES, ActionRecord, Grant, Status
 from gate.domain.verdict import ApprovalPlan
@@ -23,6 +23,7 @@ from gate.usecases.views import (
     HistoryView,
     PersonRef,
     SlotView,
+    StandInView,
     VoteView,
 )
 
@@ -62,7 +63,10 @@ def action_view(
     proposal, verdict, version = record.proposal, record.verdict, record.version
     context, effective = proposal.context, verdict.effective
     plan = record.plan or ApprovalPlan()
-    counted = counting(record, directory) if record.status is Status.PENDING else _voters(record)
+    waiting = record.status is Status.PENDING
+    counted = voices(record, directory) if waiting else ()
+    voters = {voice.person for voice in counted}
+    filled = slots(plan, counted, directory, risk_of(record)) if waiting else _filled(record, plan, directory)
     owner = directory.find(record.agent.owner)
     return ActionView(
         action_id=record.id,
@@ -145,16 +149,17 @@ def action_view(
         groups=plan.groups or plan.distinct_groups,
         slots=tuple(
             SlotView(group=group, filled_by=ref(holder) if holder else None)
-            for group, holder in slots(plan, counted, directory).items()
+            for group, holder in filled.items()
         ),
         votes=tuple(
             VoteView(
                 person=ref(vote.person),
+                on_behalf_of=ref(vote.on_behalf_of) if vote.on_behalf_of else None,
                 choice=vote.choice,
                 version=vote.version,
                 at=vote.at,
                 comment=vote.comment,
-                current=vote.version == version.number and (vote.person in counted or record.status.terminal),
+                current=vote.version == version.number and (vote.person in voters or record.status.terminal),
             )
             for vote in record.votes
         ),
@@ -163,13 +168,32 @@ def action_view(
         editable_paths=plan.editable.paths,
         editable_schema=plan.editable.schema,
         escalation_step=record.escalation_step,
+        stand_ins=tuple(
+            StandInView(person=ref(person), grantor=ref(grantor))
+            for person, grantor in (stand_ins(record, record.asked, directory) if waiting else ())
+        ),
         decision=_decision(record, ref),
         execution=_execution(record, redeemed),
+        lists_read=_lists_read(record, directory),
     )
 
 
-def _voters(record: ActionRecord) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(v.person for v in record.votes if v.version == record.version.number))
+def _lists_read(record: ActionRecord, directory: Directory) -> dict[str, datetime | None]:
+    """Which groups of a waiting request Slack keeps, and when their members were read last."""
+    if record.plan is None or record.status is not Status.PENDING:
+        return {}
+    groups = (directory.groups.get(g) for g in (*record.plan.groups, *record.plan.distinct_groups))
+    return {
+        group.name: group.read_at for group in groups if group is not None and group.usergroup is not None
+    }
+
+
+def _filled(record: ActionRecord, plan: ApprovalPlan, directory: Directory) -> Mapping[str, str | None]:
+    """Who filled which slot of a decided request; whose delegations have ended since does not matter any more."""
+    cast = [v for v in record.votes if v.version == record.version.number]
+    by = {v.on_behalf_of or v.person: v.person for v in cast}
+    held = slots(plan, by, directory, risk_of(record))
+    return {group: by[holder] if holder is not None else None for group, holder in held.items()}
 
 
 def _changes(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[ChangeView, ...]:
@@ -202,6 +226,8 @@ def _decision(record: ActionRecord, ref: Callable[[str], PersonRef]) -> Decision
         return None
     by_person = record.status in (Status.APPROVED, Status.REJECTED) and record.decided_by != "timer"
     rejection = record.rejection
+    last = record.votes[-1] if record.votes else None
+    grantor = last.on_behalf_of if last is not None and last.person == record.decided_by else None
     words = _WORDS[record.status]
     if record.status is Status.APPROVED and not by_person:
         words = "Released: low risk, and nobody objected in time"
@@ -213,6 +239,7 @@ def _decision(record: ActionRecord, ref: Callable[[str], PersonRef]) -> Decision
         category=REJECT_CATEGORIES.get(rejection.category) if rejection else None,
         comment=(rejection.comment or None) if rejection else record.decision_note,
         taken_back=record.grants_revoked,
+        on_behalf_of=ref(grantor) if by_person and grantor is not None else None,
     )
 
 

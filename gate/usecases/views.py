@@ -34,7 +34,7 @@ class EvidenceView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VoteView:
-    """A counted or voided vote."""
+    """A counted or voided vote. `on_behalf_of` lent the authority, None for a person's own right."""
 
     person: PersonRef
     choice: Choice
@@ -42,6 +42,31 @@ class VoteView:
     at: datetime
     comment: str | None
     current: bool
+    on_behalf_of: PersonRef | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StandInView:
+    """Somebody who may decide because `grantor`, who was asked, lent them the authority."""
+
+    person: PersonRef
+    grantor: PersonRef
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DelegationView:
+    """Authority lent by `grantor` to `delegate`; empty `topics` and `groups` narrow nothing."""
+
+    id: str
+    grantor: PersonRef
+    delegate: PersonRef
+    topics: tuple[str, ...]
+    groups: tuple[str, ...]
+    start: datetime
+    end: datetime
+    reason: str
+    now: datetime
+    revoked_by: PersonRef | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +124,7 @@ class DecisionView:
     category: str | None = None
     comment: str | None = None
     taken_back: bool = False
+    on_behalf_of: PersonRef | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,6 +208,9 @@ class ActionView:
     escalation_step: int
     decision: DecisionView | None
     execution: ExecutionView | None
+    stand_ins: tuple[StandInView, ...] = ()
+    lists_read: Mapping[str, datetime | None] = field(default_factory=dict[str, "datetime | None"])
+    """While it waits: the groups of the plan whose members Slack keeps, and when they were read (None: never)."""
 
     @property
     def approvals(self) -> tuple[VoteView, ...]:
@@ -205,18 +234,21 @@ class QueueLine:
     channel: str | None
     """Where the card is (Slack channel id), None while it is not posted."""
     message_ts: str | None = None
+    on_behalf_of: PersonRef | None = None
+    """Whose authority this person would use, None for their own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueueView:
-    """What waits for one person; `mine` they may decide, soonest deadline first;
-    `decided` is what they decided lately."""
+    """What waits for one person; `mine` they may decide, soonest deadline first; `decided` is what they decided
+    lately; `delegations` are those in force or to come that they gave or hold."""
 
     person: PersonRef
     now: datetime
     mine: tuple[QueueLine, ...]
     more: int
     decided: tuple[DecidedLine, ...] = ()
+    delegations: tuple[DelegationView, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -253,3 +285,4 @@ class ThreadEvent:
     who: PersonRef | None
     detail: Mapping[str, Json] = field(default_factory=dict[str, Json])
     mention: tuple[PersonRef, ...] = ()
+    on_behalf_of: PersonRef | None = None

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,11 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 MAX_FILES = 1_000
 SUFFIXES = (".yaml", ".yml")
 PEOPLE = "people.yaml"
+UNSERVED: Mapping[str, str] = {
+    "email": "there is no mail server to send it: set SMTP_URL",
+    "pagerduty": "there is no PagerDuty service to page: set PAGERDUTY_ROUTING_KEY",
+}
+"""Way of a ladder step -> what is missing where a gate cannot go it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,14 +138,37 @@ def compiled(texts: Texts) -> Loaded:
     return Loaded(policy=compile_set(texts.documents, directory), directory=directory)
 
 
-class PolicyHolder:
-    """The set in force. A bad state of the files leaves it as it is and sets `problem`."""
+def servable(loaded: Loaded, unserved: frozenset[str]) -> Loaded:
+    """The same. Raises `PolicyError` where a ladder calls people in a way this gate cannot: it would call nobody."""
+    if problems := list(_unservable(loaded.policy, unserved)):
+        raise PolicyError(problems)
+    return loaded
 
-    def __init__(self, files: PolicyFiles) -> None:
+
+def _unservable(policy: PolicySet, unserved: frozenset[str]) -> Iterator[Problem]:
+    defaults = [document.default for document in policy.compiled if document.default is not None]
+    for rule in (*policy.rules, *defaults):
+        ladder = rule.ask.ladder or () if rule.ask is not None else ()
+        for way in sorted(unserved.intersection(way for step in ladder for way in step.via)):
+            yield Problem(
+                file=rule.document,
+                line=rule.line,
+                message=f"'{rule.id}' escalates via {way}, and {UNSERVED[way]}, or take {way} off the step",
+            )
+
+
+class PolicyHolder:
+    """The set in force. A bad state of the files leaves it as it is and sets `problem`.
+
+    `unserved` are the ways of calling people that this gate was not set up for; no ladder may use them.
+    """
+
+    def __init__(self, files: PolicyFiles, *, unserved: frozenset[str] = frozenset()) -> None:
         """Load now. Raises `PolicyError`: a gate does not start on a broken set."""
         self.files = files
+        self._unserved = unserved
         texts = files.read()
-        self._current = compiled(texts)
+        self._current = servable(compiled(texts), unserved)
         self._seen = texts.digest
         self._seen_problem: str | None = None
         self._problem: str | None = None
@@ -170,7 +198,7 @@ class PolicyHolder:
             return False
         self._seen, self._seen_problem = texts.digest, "the files could not be compiled"
         try:
-            self._current = compiled(texts)
+            self._current = servable(compiled(texts), self._unserved)
             self._seen_problem = None
         except PolicyError as error:
             self._seen_problem = str(error)

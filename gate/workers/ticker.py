@@ -153,6 +153,13 @@ class Ticker:
         late = max((self._deps.clock.now() - due.due_at).total_seconds(), 0.0)
         self._metrics.deadlines.labels(result="done").inc()
         self._metrics.deadline_lateness.observe(late)
+        if result.unreached:
+            for missed in result.unreached:
+                self._metrics.ladder_misses.labels(why=missed.rpartition(" ")[2]).inc()
+            log.error("ladder.unreached", action=due.action_id, targets=list(result.unreached))
+        if result.nobody_reached:
+            self._metrics.nobody_reached.inc()
+            log.error("ladder.nobody_reached", action=due.action_id, step=result.record.escalation_step)
         log.info("deadline.fired", action=due.action_id, seq=due.seq, late_sec=round(late, 3))
         return True
 

@@ -12,7 +12,16 @@ from sqlalchemy import select, text
 from gate.domain.action import Agent
 from gate.domain.audit import canonical_bytes, digest
 from gate.store import SqlStore, UnreadableRow, tables
-from gate.usecases.ports import AuditFilter, Card, Pin, Snapshot, StoredAgent
+from gate.usecases.ports import (
+    AuditFilter,
+    Card,
+    Listed,
+    Listing,
+    Pin,
+    Snapshot,
+    StoredAgent,
+    Turn,
+)
 from tests.contract.conftest import blocking_engine
 from tests.contract.records import NOW, audited, later
 
@@ -153,6 +162,22 @@ async def test_nobody_is_pinned_twice(store: SqlStore) -> None:
         assert await tx.pins.by_user("T1", "U1") == pin
         assert await tx.pins.by_user("T1", "U2") is None
         assert await tx.pins.by_person("cho") is None
+        assert [p.person for p in await tx.pins.all()] == ["ana", "bo"]
+
+
+async def test_a_list_read_elsewhere_is_kept_with_its_age(store: SqlStore, other_store: SqlStore) -> None:
+    """The newest reading of each list replaces the one before, for every replica and after a restart."""
+    group = Listing(source="usergroup:S0SEC", read_at=NOW, listed=Listed(team_id="T1", users=("U1", "U2")))
+    turn = Turn(email="ana@example.com", start=NOW, end=None)
+    schedule = Listing(source="schedule:PABC123", read_at=NOW, listed=Listed(turns=(turn,)))
+    async with store.writing() as tx:
+        await tx.listings.put(group)
+        await tx.listings.put(schedule)
+    newer = replace(group, read_at=later(60), listed=Listed(team_id="T1", users=("U2",)))
+    async with store.writing() as tx:
+        await tx.listings.put(newer)
+    async with other_store.reading() as tx:
+        assert await tx.listings.all() == (schedule, newer)
 
 
 STORED = StoredAgent(

@@ -119,13 +119,12 @@ async def test_a_newer_schema_is_refused_with_what_to_do(database_url: str) -> N
 
 
 async def test_an_older_schema_is_refused_with_what_to_do(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str,
 ) -> None:
-    """The same code with one more migration known to it."""
-    monkeypatch.setattr(migrate, "head", lambda: "0002")
-    with pytest.raises(
-        SchemaMismatch, match=r"at schema 0001 and this version needs 0002: run `gate migrate`"
-    ):
+    """A database that stands where the first version left it."""
+    _set_revision(database_url, "0001")
+    needs = f"at schema 0001 and this version needs {migrate.head()}: run `gate migrate`"
+    with pytest.raises(SchemaMismatch, match=needs):
         await open_store(database_url, clock=SetClock()).start()
 
 

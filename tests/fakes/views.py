@@ -16,6 +16,7 @@ from gate.usecases.views import (
     ChangeView,
     DecidedLine,
     DecisionView,
+    DelegationView,
     EditView,
     EvidenceView,
     ExecutionView,
@@ -25,6 +26,7 @@ from gate.usecases.views import (
     QueueLine,
     QueueView,
     SlotView,
+    StandInView,
     VoteView,
 )
 
@@ -261,6 +263,21 @@ CRITICAL = replace(
     allow=frozenset({"approve", "reject"}),
 )
 
+DELEGATED = replace(
+    APPROVED,
+    votes=tuple(replace(v, person=BO, on_behalf_of=ANA) for v in APPROVED.votes),
+    execution=None,
+)
+"""Decided by Bo for Ana."""
+
+ACTING = replace(
+    CRITICAL,
+    slots=(),
+    votes=tuple(replace(v, on_behalf_of=CHO) for v in CRITICAL.votes),
+    stand_ins=(StandInView(person=BO, grantor=ANA),),
+)
+"""Half decided, by Bo for Cho; Bo may also decide for Ana."""
+
 HELD = replace(
     CRITICAL,
     held=True,
@@ -358,6 +375,8 @@ SAMPLES: dict[str, ActionView] = {
     "failed": FAILED,
     "critical": CRITICAL,
     "held": HELD,
+    "delegated": DELEGATED,
+    "acting": ACTING,
     "email": EMAIL,
     "low": LOW,
     "lookalike": LOOKALIKE,
@@ -414,7 +433,34 @@ QUEUE = QueueView(
         ),
     ),
 )
-QUEUES = {"empty": EMPTY_QUEUE, "busy": QUEUE}
+LENT = DelegationView(
+    id="dlg_01jcg5x2k7m3q8r4t6v9w0y1zb",
+    grantor=ANA,
+    delegate=BO,
+    topics=("job.support.*", "note.*"),
+    groups=("finance-approvers",),
+    start=NOW - timedelta(days=1),
+    end=NOW + timedelta(days=6),
+    reason="On holiday until Monday",
+    now=NOW,
+)
+"""Ana's authority, lent to Bo."""
+HELD_LENT = replace(
+    LENT,
+    id="dlg_01jcg5x2k7m3q8r4t6v9w0y1zc",
+    grantor=DEE,
+    delegate=ANA,
+    topics=(),
+    groups=(),
+    start=NOW + timedelta(hours=5),
+    reason="<!channel> *away* @here",
+)
+LENDING_QUEUE = replace(
+    QUEUE,
+    mine=(replace(queue_line(REFUND, number=2), on_behalf_of=DEE),),
+    delegations=(LENT, HELD_LENT),
+)
+QUEUES = {"empty": EMPTY_QUEUE, "busy": QUEUE, "lending": LENDING_QUEUE}
 
 ONCALL = (
     OnCallLine(rota="primary", person=ANA, until=NOW + timedelta(days=4), next_person=BO),

@@ -100,6 +100,10 @@ class Source:
     def load(self, policy: str, people: str = PEOPLE) -> None:
         self.current = rules(policy, people)
 
+    def load_people(self, people: str) -> None:
+        """A reload of people.yaml, the policy unchanged."""
+        self.load(POLICY, people)
+
 
 def rules(policy: str = POLICY, people: str = PEOPLE) -> Rules:
     directory = parse_people(people)

@@ -31,13 +31,13 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "INV-01 a terminal state moves",
-        "gate/domain/review.py",
+        "gate/domain/acting.py",
         "    if record.status.terminal:\n        return already(record, directory, person)\n",
         "",
     ),
     Mutant(
         "INV-02 a vote counts for a version its person never saw",
-        "gate/domain/review.py",
+        "gate/domain/acting.py",
         "if version != record.version.number:",
         "if False:",
     ),
@@ -67,9 +67,22 @@ MUTANTS = (
         "        if person is None:\n            found[label]",
     ),
     Mutant(
+        "INV-06 grantor and delegate count twice",
+        "gate/domain/eligibility.py",
+        "if voice is not None and used.isdisjoint(voice.uses_up):",
+        "if voice is not None:",
+    ),
+    Mutant(
+        "INV-07 a vote outlives its delegation",
+        "gate/domain/eligibility.py",
+        "if pair and lent.held_since(vote.at) and carries(lent, record, directory):",
+        "if pair:",
+        f"{DOMAIN} {USECASES}",
+    ),
+    Mutant(
         "INV-08 one person fills two slots",
         "gate/domain/eligibility.py",
-        "return len(voters) >= needed and None not in slots(plan, voters, directory).values()",
+        "return len(voters) >= needed and None not in slots(plan, voters, directory, risk).values()",
         "return len(voters) >= 1",
     ),
     Mutant(
@@ -81,8 +94,8 @@ MUTANTS = (
     Mutant(
         "INV-10 votes survive an edit",
         "gate/domain/eligibility.py",
-        "if v.version == current and v.choice is Choice.APPROVE",
-        "if v.choice is Choice.APPROVE",
+        "if vote.version != current or vote.choice is not Choice.APPROVE:",
+        "if vote.choice is not Choice.APPROVE:",
     ),
     Mutant(
         "INV-11 a grant does not bind the version",
@@ -99,8 +112,8 @@ MUTANTS = (
     Mutant(
         "INV-13 who left still counts",
         "gate/domain/eligibility.py",
-        "return tuple(p for p in dict.fromkeys(voters) if may_decide(record, p, directory) is None)",
-        "return tuple(dict.fromkeys(voters))",
+        "return Standing(person=vote.person) if own is None else None",
+        "return Standing(person=vote.person)",
     ),
     Mutant(
         "INV-14 a reload loosens",
@@ -143,7 +156,7 @@ MUTANTS = (
     Mutant(
         "INV-24 a pending request loses its timer",
         "gate/domain/timeouts.py",
-        "deadline=next_deadline(after, now=now, repage_sec=repage_sec),",
+        "deadline=following,",
         "deadline=None,",
     ),
     Mutant(

@@ -85,6 +85,10 @@ class Wire:
         """Use a grant for the payload that is about to be executed."""
         return await self._ask("POST", "/v1/grants/redeem", key, {"token": token, "payload": payload}, {})
 
+    async def cancel(self, key: str, action: str, reason: str) -> None:
+        """Take a pending action back."""
+        await self._ask("POST", f"/v1/actions/{action}/cancel", key, {"reason": reason}, {})
+
     async def report(self, key: str, action: str, result: str, detail: str) -> None:
         """Say what came of it."""
         await self._ask(

@@ -355,3 +355,17 @@ def card_message(play: Stage, action_id: str) -> Message:
         created_at=now,
         due_at=now,
     )
+
+
+async def test_other_channels_get_the_cards_link_or_none_in_time(play: Stage) -> None:
+    """INV-38: a letter waits for no Slack that is away."""
+    record = await play.propose()
+    assert play.bot is not None
+    assert await play.bot.card_link("act_nowhere") is None
+    channel, ts = await play.posted(record)
+    link = await play.bot.card_link(record.id)
+    assert link is not None
+    assert channel in link
+    assert ts.replace(".", "") in link
+    play.slack.down("503")
+    assert await play.bot.card_link(record.id) is None

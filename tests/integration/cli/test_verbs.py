@@ -110,7 +110,7 @@ def test_a_name_is_given_once(house: House):
         ({"GATE_BINDS": "x"}, "the nearest one is GATE_BIND"),
         ({"GATE_DATABASE_URL": "mysql://u:hunter2@h/d"}, "sqlite:///PATH"),
         ({"SLACK_BOT_TOKEN": "xoxb-hunter2"}, "SLACK_APP_TOKEN"),
-        ({"PAGERDUTY_ROUTING_KEY": "hunter2"}, "does not page through PagerDuty yet"),
+        ({"PAGERDUTY_ROUTING_KEY": "hunter 2"}, "letters and digits"),
         ({"GATE_BIND": "203.0.113.1:1"}, "GATE_BIND"),
         ({"GATE_POLICIES": "nowhere"}, "nowhere"),
     ],

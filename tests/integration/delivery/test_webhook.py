@@ -148,6 +148,27 @@ async def test_a_receiver_can_verify_and_read_what_it_is_sent(
     assert event["data"]["payload"] == {"amount": 1400, "order": "881"}
 
 
+@pytest.mark.parametrize("event", ["approval.escalated", "approval.sla_breach", "approval.reassigned"])
+async def test_what_happens_on_the_way_has_types_of_its_own(
+    gate: World, receiver: Receiver, tmp_path: Path, event: str
+):
+    done = await gate.propose(callback_url=f"http://localhost:{receiver.port}/x")
+    at = gate.clock.now()
+    message = Message(
+        id="msg_1",
+        action_id=done.record.id,
+        channel="webhook",
+        kind="event",
+        body={"event": event},
+        created_at=at,
+        due_at=at,
+    )
+    assert await channel(gate, tmp_path).deliver(message) == Delivered()
+    ((_, body),) = receiver.got
+    assert json.loads(body)["type"] == f"io.signoff.{event}.v1"
+    assert json.loads(body)["data"]["status"] == "pending"
+
+
 async def test_the_grant_is_never_sent(gate: World, receiver: Receiver, tmp_path: Path):
     done = await gate.propose(
         "crm.read", payload={"id": 1}, callback_url=f"http://127.0.0.1:{receiver.port}/"

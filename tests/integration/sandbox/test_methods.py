@@ -272,3 +272,21 @@ async def test_limits_can_be_scaled_and_switched_off() -> None:
         for _ in range(30):
             await client_of(sandbox).chat_postMessage(channel="C0APPROVALS", text="x")
         assert len(sandbox.calls("chat.postMessage")) == 30
+
+
+async def test_every_answer_to_a_token_says_its_scopes() -> None:
+    workspace = default_workspace().with_app(scopes=("chat:write", "users:read"))
+    async with Sandbox(workspace) as sandbox, aiohttp.ClientSession() as session:
+
+        async def told(method: str, token: str) -> tuple[str | None, str | None]:
+            headers = {"Authorization": f"Bearer {token}"}
+            async with session.post(sandbox.api_url + method, headers=headers) as response:
+                return response.headers.get("X-OAuth-Scopes"), response.headers.get("X-Accepted-OAuth-Scopes")
+
+        assert await told("auth.test", "xoxb-sandbox") == ("chat:write,users:read", None)
+        assert await told("conversations.join", "xoxb-sandbox") == (
+            "chat:write,users:read",
+            ",".join(METHODS["conversations.join"].scopes),
+        )
+        assert (await told("apps.connections.open", "xapp-sandbox"))[0] == "connections:write"
+        assert await told("auth.test", "xoxb-other") == (None, None)

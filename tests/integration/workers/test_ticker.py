@@ -18,7 +18,7 @@ from gate.usecases.commands import Done, FireDeadline
 from gate.usecases.ports import Deps
 from gate.workers.ticker import Pace, Ticker
 from gate.workers.wakeups import LocalWakeups
-from tests.fakes.world import World
+from tests.fakes.world import PEOPLE, POLICY, World
 
 
 class Recorder:
@@ -323,3 +323,19 @@ async def test_where_replicas_share_a_store_a_wait_ends_without_being_notified()
 
 def test_the_gates_clock_is_in_utc():
     assert SteadyClock().now().tzinfo is UTC
+
+
+async def test_a_hole_in_a_ladder_is_an_alarm(gate: World, metrics: Metrics):
+    """INV-30: counted and on record; the approvers are asked in place of the empty rota."""
+    done = await gate.propose()
+    gate.source.load(POLICY, PEOPLE.replace("rotation: {people: [bo]", "rotation: {people: [own]"))
+    gate.clock.pass_(minutes=10)
+    assert await Ticker(gate.deps, metrics).tick() == 1
+    assert metrics.nobody_reached._value.get() == 1
+    record = await gate.load(done.record.id)
+    assert record.called == ("cho",)
+    async with gate.store.reading() as tx:
+        last = (await tx.audit.of_action(record.id))[-1]
+        calls = [m.body["person"] for m in await tx.outbox.rows(dead_only=False, limit=50) if m.kind == "dm"]
+    assert last.detail["nobody_reached"] is True
+    assert calls[-1] == "cho"

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot import ids
 from bot.blocks.card import card
+from bot.blocks.delegation import delegate_modal, delegation_message
 from bot.blocks.direct import direct_message
 from bot.blocks.gate_command import (
     done_message,
@@ -28,7 +29,7 @@ from bot.blocks.modals import (
 )
 from bot.blocks.thread import thread_line
 from gate.usecases.views import ActionView, PersonRef, ThreadEvent
-from tests.fakes.views import ANA, BO, CHO, DEE, LINK, NOW, ONCALL, OWN, QUEUES, SAMPLES
+from tests.fakes.views import ANA, BO, CHO, DEE, LENT, LINK, NOW, ONCALL, OWN, QUEUES, SAMPLES
 
 Json = dict[str, Any]
 
@@ -116,6 +117,11 @@ def goldens() -> Iterator[tuple[str, Any]]:
     for name, queue in QUEUES.items():
         yield f"home_{name}", home(queue, {queue.mine[0].action_id: LINK} if queue.mine else None)
         yield f"command_queue_{name}", queue_message(queue)._asdict()
+    for event_name in ("granted", "revoked"):
+        item = replace(LENT, revoked_by=BO) if event_name == "revoked" else LENT
+        yield f"delegation_{event_name}", delegation_message(item, ANA, event_name)._asdict()
+    yield "modal_delegate", delegate_modal([BO, CHO, DEE], ["finance-approvers", "legal"], NOW)
+    yield "direct_standing_in", direct_message(SAMPLES["refund"], "asked", LINK, ANA)._asdict()
     yield "command_oncall", oncall_message(ONCALL, NOW)._asdict()
     yield "command_help", help_message()._asdict()
     yield (

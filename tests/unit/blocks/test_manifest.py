@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot import ids
+from bot.scopes import SCOPES as NEEDED
 
 ROOT = Path(__file__).parents[3]
 MANIFEST: dict[str, Any] = json.loads((ROOT / "manifest.json").read_text())
@@ -114,3 +115,7 @@ def test_the_reference_page_names_every_scope_and_every_id() -> None:
         ids.REASON,
     ]
     assert [name for name in named if f"`{name}`" not in page] == []
+
+
+def test_gate_doctor_looks_for_exactly_the_scopes_of_the_manifest():
+    assert set(MANIFEST["oauth_config"]["scopes"]["bot"]) == set(NEEDED)

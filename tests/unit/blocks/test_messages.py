@@ -85,6 +85,16 @@ def test_people_are_pinged_once_by_a_line_that_calls_them(kind: str) -> None:
     assert [o["user_id"] for o in objects(line.blocks) if o.get("type") == "user"] == ["U0ANA", "U0BO"]
 
 
+def test_an_escalation_by_other_ways_says_which_and_is_no_hole() -> None:
+    quiet = event("approval.escalated", REFUND)
+    quiet = replace(quiet, mention=(), detail=dict(quiet.detail) | {"via": ["email", "pagerduty"]})
+    line = thread_line(quiet, REFUND)
+    assert "Escalated, step 2, by e-mail and PagerDuty." in line.text
+    assert "Nobody" not in line.text
+    hole = thread_line(replace(quiet, detail=dict(quiet.detail) | {"nobody": True}), REFUND)
+    assert "Nobody could be reached on this step." in hole.text
+
+
 def test_an_escalation_that_reached_nobody_says_so() -> None:
     line = thread_line(replace(event("approval.escalated", REFUND), mention=()), REFUND)
     assert "Nobody could be reached on this step." in line.text

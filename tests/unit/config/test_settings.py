@@ -49,16 +49,6 @@ def test_the_reference_page_lists_every_setting_with_its_default():
             assert told == f"`{shown}`", field
 
 
-def test_the_reference_page_names_what_is_not_acted_on_yet(monkeypatch: pytest.MonkeyPatch):
-    section = PAGE.read_text(encoding="utf-8").split("not acted on by this version")[1].split("##")[0]
-    names = re.findall(r"`([A-Z_]+)`", section)
-    assert len(names) == 5
-    for name in names:
-        (problem,) = problems(monkeypatch, **{name: "secret-value"})
-        assert problem.startswith(f"{name} is set, but this version does not ")
-        monkeypatch.delenv(name)
-
-
 def test_the_environment_wins_over_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch):
     (folder / ".env").write_text("GATE_BIND=127.0.0.1:1\nGATE_LOG_LEVEL=DEBUG\nOTHER_PROGRAM=1\n")
     monkeypatch.setenv("GATE_BIND", "127.0.0.1:2")
@@ -181,6 +171,10 @@ def test_half_a_slack_set_up_is_an_error(
         ("GATE_PENDING_PER_AGENT", "0", "greater than"),
         ("GATE_LOG_LEVEL", "loud", "debug"),
         ("SLACK_API_URL", "slack", "web address"),
+        ("SMTP_URL", "mail.example.com", "smtp://USER"),
+        ("PAGERDUTY_ROUTING_KEY", "a key", "letters and digits"),
+        ("PAGERDUTY_EVENTS_URL", "http://events.example.com/v2/enqueue", "in the clear"),
+        ("PAGERDUTY_API_URL", "http://api.example.com", "in the clear"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(
@@ -197,19 +191,27 @@ def test_no_secret_shows_in_the_settings_or_their_errors(monkeypatch: pytest.Mon
         "SLACK_BOT_TOKEN": "xoxb-very-secret",
         "SLACK_APP_TOKEN": "xapp-very-secret",
         "GATE_DATABASE_URL": "postgresql://gate:very-secret@db/gate",
+        "SMTP_URL": "smtp://gate:very-secret@mail.example.com?from=gate@example.com",
+        "PAGERDUTY_ROUTING_KEY": "verysecret",
+        "PAGERDUTY_API_TOKEN": "verysecret-read",
     }
     for name, value in secrets.items():
         monkeypatch.setenv(name, value)
-    assert "very-secret" not in repr(load_settings()) + str(load_settings())
+    shown = repr(load_settings()) + str(load_settings()) + repr(load_settings().mail_server)
+    assert "very-secret" not in shown
+    assert "verysecret" not in shown
     found = problems(
-        monkeypatch, GATE_DATABASE_URL="oracle://very-secret", SLACK_BOT_TOKEN="xapp-very-secret"
+        monkeypatch,
+        GATE_DATABASE_URL="oracle://very-secret",
+        SLACK_BOT_TOKEN="xapp-very-secret",
+        SMTP_URL="smtp://gate:very-secret@mail.example.com",
     )
-    assert len(found) == 2
+    assert len(found) == 3
     assert "very-secret" not in "".join(found)
 
 
 def test_several_problems_are_told_together(monkeypatch: pytest.MonkeyPatch):
-    assert len(problems(monkeypatch, GATE_A="1", GATE_B="1", SMTP_URL="smtp://x")) == 3
+    assert len(problems(monkeypatch, GATE_A="1", GATE_B="1", GATE_C="1")) == 3
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, DeadlineKind, Status
-from gate.domain.review import approve
+from gate.domain.review import approve, cancel, reassign, reject
 from gate.domain.risk import Risk
 from gate.domain.timeouts import fire
 from gate.domain.transitions import Change
@@ -131,10 +133,115 @@ def test_whoever_a_step_calls_may_decide_from_then_on():
 
 
 def test_an_empty_rota_moves_on_and_says_so():
+    """INV-30: at the ladder's end the approvers stand in for the empty rota."""
     change = at_due(at_due(timing(OnTimeout.DENY)).record, people=directory(rotas={}))
     assert change.audit.detail["nobody_reached"] is True
+    assert change.audit.detail["called"] == ["cho"]
+    assert sent(change, "slack", "dm") == ["cho"]
     assert change.record.deadline is not None
     assert change.record.deadline.kind is DeadlineKind.SLA
+
+
+def test_after_an_empty_rota_the_next_step_does_not_wait():
+    """INV-30: the time nobody could use is not waited for."""
+    ladder = (
+        LadderStep(after_sec=600, to=("oncall:gone",), via=("email",)),
+        LadderStep(after_sec=1200, to=("group:security",), via=("email", "pagerduty")),
+    )
+    empty = at_due(pending(verdict_=verdict(plan_=plan(ladder=ladder))))
+    assert empty.audit.detail["nobody_reached"] is True
+    assert sent(empty, "email", "call") == ["cho"]
+    assert sent(empty, "slack", "dm") == ["cho"]
+    assert empty.record.deadline is not None
+    assert empty.record.deadline.due_at == empty.audit.at == later(600)
+    following = at_due(empty.record)
+    assert sent(following, "email", "call") == ["bo", "dee"]
+    assert following.audit.at == later(600)
+    assert following.record.deadline is not None
+    assert following.record.deadline.due_at == later(1800)
+
+
+def sent(change: Change, channel: str, kind: str) -> list[Any]:
+    """Whom the messages of one kind are for; None for those that are for nobody in particular."""
+    return [i.body.get("person") for i in change.intents if (i.channel, i.kind) == (channel, kind)]
+
+
+@pytest.mark.parametrize("way", ["slack", "email", "pagerduty"])
+def test_a_step_calls_by_the_ways_it_names_and_by_no_other(way: str):
+    """INV-38: each person called gets a message of their own; a page is one for the action."""
+    record = pending(
+        verdict_=verdict(plan_=plan(ladder=(LadderStep(after_sec=9, to=("assignees",), via=(way,)),)))
+    )
+    change = at_due(record)
+    both = ["ana", "bo"]
+    assert sent(change, "slack", "dm") == (both if way == "slack" else [])
+    assert sent(change, "email", "call") == (both if way == "email" else [])
+    assert sent(change, "pagerduty", "trigger") == ([None] if way == "pagerduty" else [])
+    (line,) = (i for i in change.intents if i.kind == "thread")
+    assert line.body["mention"] == (both if way == "slack" else [])
+    assert change.audit.detail["via"] == [way]
+
+
+def paging(on_timeout: OnTimeout = OnTimeout.DENY, risk: Risk = Risk.HIGH) -> ActionRecord:
+    ladder = (
+        LadderStep(after_sec=600, to=("assignees",)),
+        LadderStep(after_sec=1200, to=("oncall:primary",), via=("slack", "pagerduty")),
+    )
+    quorum = 2 if risk is Risk.CRITICAL else 1
+    return pending(
+        verdict_=verdict(risk=risk, plan_=plan(ladder=ladder, on_timeout=on_timeout, quorum=quorum))
+    )
+
+
+def test_a_page_is_resolved_by_whatever_ends_the_request():
+    """INV-29: also by time, by the agent, by a no; and not where nobody was paged."""
+    early = at_due(paging()).record
+    late = at_due(early).record
+    assert (early.paged, late.paged) == (False, True)
+    person = {"person": "ana", "version": 1, "comment": "no", "directory": directory(), "now": later(1300)}
+    for record, resolved in ((early, []), (late, [None])):
+        ends = [
+            approve(record, **person),
+            reject(record, category="unsafe", **person),
+            cancel(record, reason=None, now=later(1300)),
+        ]
+        for change in ends:
+            assert isinstance(change, Change)
+            assert change.record.status.terminal
+            assert sent(change, "pagerduty", "resolve") == resolved
+    assert sent(at_due(late), "pagerduty", "resolve") == [None]
+
+
+def test_a_held_request_pages_by_its_ladders_ways_until_a_person_decides():
+    """INV-29: everyone asked is told, and PagerDuty too where the ladder uses it."""
+    changes = run_out(paging(OnTimeout.HOLD, Risk.CRITICAL), limit=5)
+    assert kinds(changes)[2:] == ["approval.sla_breach", "approval.repaged", "approval.repaged"]
+    for change in changes[2:]:
+        assert sent(change, "pagerduty", "trigger") == [None]
+        assert {"ana", "bo", "dee"} <= set(sent(change, "slack", "dm"))
+    quiet = run_out(timing(OnTimeout.HOLD, Risk.CRITICAL), limit=5)
+    assert all(sent(change, "pagerduty", "trigger") == [] for change in quiet)
+
+
+def test_the_agent_hears_what_its_request_waits_through_where_it_named_an_address():
+    record = timing(OnTimeout.HOLD, Risk.CRITICAL)
+    heard = replace(record, proposal=replace(record.proposal, callback_url="https://hooks.example.com/x"))
+
+    def told(change: Change) -> list[Any]:
+        return [i.body["event"] for i in change.intents if i.channel == "webhook"]
+
+    assert [told(change) for change in run_out(heard, limit=4)] == [
+        ["approval.escalated"],
+        ["approval.escalated"],
+        ["approval.sla_breach"],
+        [],
+    ]
+    assert not any(told(change) for change in run_out(record, limit=4))
+    handed = reassign(
+        heard, person="ana", to=("dee",), reason="knows it", directory=directory(), now=later(1)
+    )
+    assert isinstance(handed, Change)
+    assert told(handed) == ["approval.reassigned"]
 
 
 def test_a_step_at_the_very_sla_goes_first():

@@ -195,22 +195,6 @@ def test_a_section_of_later_work_is_checked_all_the_same(section: str) -> None:
             {"match": {"labels": {"autonomy_level": "x"}, "autonomy_level": 1}}, "condition", id="not a label"
         ),
         pytest.param({"match": {"any": [{"autonomy_level": 2}]}}, "condition 'autonomy_level'", id="nested"),
-        pytest.param(
-            {
-                "match": {},
-                "approval": {"sla": "1h", "escalation": [{"after": "5m", "to": "ana", "via": ["email"]}]},
-            },
-            "escalation via email",
-            id="email",
-        ),
-        pytest.param(
-            {
-                "match": {},
-                "approval": {"sla": "1h", "escalation": [{"after": "5m", "to": "ana", "via": "pagerduty"}]},
-            },
-            "escalation via pagerduty",
-            id="pagerduty",
-        ),
     ],
 )
 def test_parts_of_later_work_are_refused_with_one_line(rule: dict[str, Any], what: str) -> None:

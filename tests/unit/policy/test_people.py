@@ -66,14 +66,13 @@ def test_members_may_be_named_by_address() -> None:
             TWO + "groups: {g: {members: []}}", "people.yaml:4: group 'g' has no members", id="nobody"
         ),
         pytest.param(
-            TWO + "groups: {g: {slack_usergroup: S0SEC}}",
-            "people.yaml:4: slack_usergroup of group 'g': this version does not act on it yet",
-            id="user group",
+            TWO + "groups: {g: {members: [ana], slack_usergroup: S0SEC}}",
+            "people.yaml:4: group 'g': give either members or a slack_usergroup",
+            id="two sources",
         ),
         pytest.param(
-            TWO + "on_call: {primary: {pagerduty_schedule: PABC}}",
-            "people.yaml:4: pagerduty_schedule of rota 'primary': this version does not act on it yet; it is refused "
-            "rather than ignored",
+            TWO + "on_call: {primary: {pagerduty_schedule: 'https://x'}}",
+            "people.yaml:4: ",
             id="schedule",
         ),
         pytest.param(

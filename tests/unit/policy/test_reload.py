@@ -198,3 +198,35 @@ async def test_watching_stops_when_told(folder: Path) -> None:
     stop = asyncio.Event()
     stop.set()
     await PolicyHolder(files(folder)).watch(stop, lambda holder: None)
+
+
+LADDER = """version: v1
+rules:
+- {id: quiet, match: {topics: [a]}, decision: allow}
+- id: loud
+  match: {topics: ['*']}
+  decision: require_approval
+  approval: {groups: [finance], sla: 1h, escalation: [{after: 5m, to: [ana], via: [slack, WAY]}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("way", "missing"), [("email", "set SMTP_URL"), ("pagerduty", "set PAGERDUTY_ROUTING_KEY")]
+)
+def test_a_ladder_by_a_way_that_was_not_set_up_is_refused(folder: Path, way: str, missing: str) -> None:
+    """INV-30: nobody would be called, and nobody would know."""
+    (folder / "a.yaml").write_text(LADDER.replace("WAY", way))
+    assert PolicyHolder(files(folder)).current.policy.rules
+    with pytest.raises(PolicyError, match=f"a.yaml:4: 'loud' escalates via {way}, and .*{missing}"):
+        PolicyHolder(files(folder), unserved=frozenset({way}))
+
+
+def test_a_reload_to_such_a_ladder_leaves_the_set_in_force(folder: Path) -> None:
+    holder = PolicyHolder(files(folder), unserved=frozenset({"email"}))
+    (folder / "a.yaml").write_text(LADDER.replace("WAY", "email"))
+    assert not holder.refresh()
+    assert decision(holder) == "allow"
+    assert "set SMTP_URL" in (holder.problem or "")
+    (folder / "a.yaml").write_text(LADDER.replace("WAY", "pagerduty"))
+    assert holder.refresh()
+    assert decision(holder) == "require_approval"

@@ -1,0 +1,1 @@
+"""`gate doctor`: looks at everything an approval depends on, line by line, and sends one through."""

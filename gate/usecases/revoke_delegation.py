@@ -1,0 +1,59 @@
+"""One of the two people of a delegation ends it before its time."""
+
+from __future__ import annotations
+
+from gate.domain.delegating import revoke
+from gate.domain.delegation import Delegation
+from gate.domain.refusal import Refused
+from gate.domain.request import ActionRecord
+from gate.usecases.commands import Delegated, RevokeDelegation
+from gate.usecases.delegate import tell_both
+from gate.usecases.ports import OUTBOX, Deps, Message, Transaction
+
+UNKNOWN_DELEGATION = Refused(code="unknown_delegation", sentence="There is no such delegation.")
+
+SCAN_LIMIT = 1_000
+"""Pending requests whose cards are looked at for votes that count no more."""
+
+
+async def revoke_delegation(deps: Deps, cmd: RevokeDelegation) -> Delegated | Refused:
+    """The delegation, ended. Votes given under it on what is still pending count no more from this commit on
+    (INV-07), and their cards say so."""
+    async with deps.store.writing() as tx:
+        now = deps.clock.now()
+        found = await tx.delegations.get(cmd.delegation_id)
+        if found is None:
+            return UNKNOWN_DELEGATION
+        result = revoke(found, person=cmd.person, now=now)
+        if isinstance(result, Refused):
+            return result
+        ended = result.delegation
+        if not await tx.delegations.revoke(ended.id, at=now, by=cmd.person):
+            return Refused(code="delegation_ended", sentence="This delegation has ended already.")
+        await tx.audit.append(result.audit)
+        await tell_both(deps, tx, ended, "revoked")
+        await _redraw(deps, tx, ended)
+    deps.wakeups.notify(OUTBOX)
+    return Delegated(delegation=ended)
+
+
+async def _redraw(deps: Deps, tx: Transaction, ended: Delegation) -> None:
+    now = deps.clock.now()
+    for record in await tx.actions.pending(limit=SCAN_LIMIT):
+        if _voted_under(record, ended):
+            await tx.outbox.add(
+                Message(
+                    id=deps.ids.new("msg"),
+                    action_id=record.id,
+                    channel="slack",
+                    kind="card",
+                    body={},
+                    created_at=now,
+                    due_at=now,
+                )
+            )
+
+
+def _voted_under(record: ActionRecord, ended: Delegation) -> bool:
+    pair = (ended.delegate, ended.grantor)
+    return any((v.person, v.on_behalf_of) == pair for v in record.votes)
