@@ -45,7 +45,9 @@ async def test_a_person_nothing_waits_for_sees_an_empty_home(lane: Lane) -> None
         pytest.param("/gate help", r"/gate queue", id="help"),
         pytest.param("/gate", r"/gate queue", id="alone"),
         pytest.param(
-            "/gate nonsense", r"There is no .nonsense.; there is queue, delegate, oncall and help", id="nonsense"
+            "/gate nonsense",
+            r"There is no .nonsense.; there is queue, delegate, oncall and help",
+            id="nonsense",
         ),
         pytest.param("/gate break-glass", r"does not have .break-glass. yet", id="not built yet"),
         pytest.param("/gate QUEUE", r"waiting for you|Nothing waits", id="queue in capitals"),
