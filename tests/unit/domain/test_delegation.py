@@ -111,6 +111,13 @@ def test_a_vote_under_a_delegation_uses_up_both():
     assert other.votes[-1].on_behalf_of == "bo", "of several grantors one who has not voted"
 
 
+def test_votes_of_grantor_and_delegate_that_both_stand_count_as_one():
+    """INV-06: also where both got on the record, as when the right to vote came and went between them."""
+    once = done(yes(critical(), "zed", lending(lent())))
+    both = replace(once, votes=(*once.votes, replace(once.votes[0], person="ana", on_behalf_of=None)))
+    assert len(voices(both, lending(lent()))) == 1
+
+
 def test_it_is_not_passed_on():
     """INV-07: neither by another delegation, nor by asking others, who would decide in their own right."""
     chain = lending(lent("ana", "zed"), lent("zed", "yan"))
