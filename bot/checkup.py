@@ -21,7 +21,7 @@ from gate.usecases.ports import Listed, Pin, Rules
 
 LOOK_SEC = 180.0
 """Longest time for all people together: Slack answers about fifty look-ups by address a minute."""
-_TODO_SLACK = "Check the tokens and the way out to Slack, then run gate doctor again."
+_SLACK_ADVICE = "Check the tokens and the way out to Slack, then run gate doctor again."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +70,7 @@ class _Visit:
         try:
             own = await Introduction(web=self._web).own()
         except SlackFailure as failure:
-            self._lines.append(fail("slack", "bot token", failure.sentence, _TODO_SLACK))
+            self._lines.append(fail("slack", "bot token", failure.sentence, _SLACK_ADVICE))
             return None
         self._lines.append(ok("slack", "bot token", f"the bot is {own.user} of workspace {own.team}"))
         return own
@@ -141,7 +141,7 @@ class _Visit:
                 )
                 continue
             except SlackFailure as failure:
-                self._lines.append(fail("slack", subject, failure.sentence, _TODO_SLACK))
+                self._lines.append(fail("slack", subject, failure.sentence, _SLACK_ADVICE))
                 continue
             if found.joined:
                 self._lines.append(ok("slack", subject, "it exists, and the bot is in it"))
@@ -201,7 +201,7 @@ class _Visit:
                 )
                 break
             except SlackFailure as failure:
-                self._lines.append(fail("people", person.id, failure.sentence, _TODO_SLACK))
+                self._lines.append(fail("people", person.id, failure.sentence, _SLACK_ADVICE))
                 if failure.trouble in (Trouble.OUTAGE, Trouble.SETUP):
                     break
                 continue

@@ -67,6 +67,19 @@ MUTANTS = (
         "        if person is None:\n            found[label]",
     ),
     Mutant(
+        "INV-05 an owner who is not listed decides under another name",
+        "gate/domain/review.py",
+        "    if directory.find(record.agent.owner) is None:\n",
+        "    if False:\n",
+    ),
+    Mutant(
+        "an executor of another audience tells the outcome",
+        "gate/usecases/outcome.py",
+        "return grant is None or grant.audience in key.audiences",
+        "return True",
+        USECASES,
+    ),
+    Mutant(
         "INV-06 grantor and delegate count twice",
         "gate/domain/eligibility.py",
         "if voice is not None and used.isdisjoint(voice.uses_up):",
