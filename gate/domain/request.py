@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from gate.domain.action import Agent, Json, Proposal
+from gate.domain.emergency import Emergency
 from gate.domain.verdict import ApprovalPlan, Verdict
 
 
@@ -110,6 +111,8 @@ class DeadlineKind(Enum):
     """The second chance after `on_timeout: escalate` is over: deny."""
     REPAGE = "repage"
     """Held past its time: page again."""
+    REVIEW = "review"
+    """An emergency release was not looked at in time: page the supervisors again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,10 +195,12 @@ class ActionRecord:
 
     `revision` grows by one with every stored change and guards it: a stale writer moves no row.
     `versions` is never empty; the last one is current. `votes` keeps every vote ever cast; only those on the
-    current version count. `deadline` is set exactly while pending. `asked` are the ids of everyone who was asked
-    so far; `called` are those among them whom a ladder step or a reassignment named, who may therefore decide.
+    current version count. `deadline` is set exactly while pending or in review. `asked` are the ids of everyone who
+    was asked so far; `called` are those among them whom a ladder step or a reassignment named, who may therefore
+    decide.
     `escalation_step` counts the ladder steps fired; `breached` says that the SLA passed undecided, `held` that
     it stays pending all the same. `decided_by` is the person whose vote decided, `timer`, `policy` or the agent's id.
+    `joined` counts the equal proposals that came while it waited; `emergency` says who released it without waiting.
     """
 
     id: str
@@ -223,6 +228,8 @@ class ActionRecord:
     redeemed_jti: str | None = None
     grants_revoked: bool = False
     outcome: Outcome | None = None
+    joined: int = 0
+    emergency: Emergency | None = None
 
     @property
     def version(self) -> Version:
@@ -240,6 +247,11 @@ class ActionRecord:
         plan = self.plan or ApprovalPlan()
         fired = plan.ladder if self.breached else plan.ladder[: self.escalation_step]
         return any("pagerduty" in step.via for step in fired)
+
+    @property
+    def in_review(self) -> bool:
+        """Whether an emergency release still has to be looked at by a supervisor."""
+        return self.emergency is not None and self.emergency.review is None
 
     @property
     def edited(self) -> bool:

@@ -84,6 +84,7 @@ class ApprovalPlan:
 
     `assignees` are person ids, `groups` and `distinct_groups` are group names of people.yaml. Members of
     the group `approvers` may decide as well, whatever is named here. `ladder` is in order of `after_sec`.
+    `second_review`: one more person than the quorum has to agree, and nobody sees that another did.
     """
 
     assignees: tuple[str, ...] = ()
@@ -98,6 +99,7 @@ class ApprovalPlan:
     editable: Editable = Editable()
     evidence: tuple[Evidence, ...] = ()
     min_review_sec: int = 0
+    second_review: bool = False
 
     @property
     def ways(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from gate.policy.planning import ask_of, people_problems
 from gate.policy.plans import Ask, grant_terms
 from gate.policy.routing import router, shared_table
 from gate.policy.rulings import DEFAULT, PERMISSIVE, CompiledClassify, CompiledRule, verdict_fields
+from gate.policy.setwide import SetWide
 from gate.policy.snapshot import CompiledDocument, PolicySet
 from gate.policy.source import Path
 from gate.policy.when import Expression, compile_expression
@@ -57,6 +58,8 @@ def compile_set(documents: Sequence[Document], directory: Directory) -> PolicySe
         compiled=tuple(compiled),
         fallback=fallback,
         directory=directory,
+        care=compiler.said.care,
+        break_glass=compiler.said.break_glass,
     )
 
 
@@ -79,6 +82,7 @@ class _Compiler:
         self.digest = digest
         self.problems: list[Problem] = []
         self.low_risk_timeout = low_risk_timeout(parsed)
+        self.said = SetWide(parsed, directory, self.problems)
         self.shared = shared_table(parsed, directory, self.problems)
         self.ids: dict[str, tuple[Parsed, Path]] = {}
         self.derivable = frozenset(
@@ -241,7 +245,9 @@ class _Compiler:
                 Schema(approval.editable.schema_)
             except SchemaProblem as error:
                 report(("editable", "schema"), f"editable.schema: {error}")
-        return ask_of(approval, self.directory, self.low_risk_timeout, report), routed
+        return ask_of(
+            approval, self.directory, self.low_risk_timeout, report, self.said.remind_after_sec
+        ), routed
 
     def _classify(
         self, parsed: Parsed, entry: ClassifyEntry, number: int, within: tuple[Condition, ...]
@@ -324,7 +330,9 @@ class _Compiler:
             constraints={},
             limits=limits.Limits(),
             plain=True,
-            ask=ask_of(None, self.directory, self.low_risk_timeout, _ignored) if reachable else None,
+            ask=ask_of(None, self.directory, self.low_risk_timeout, _ignored, self.said.remind_after_sec)
+            if reachable
+            else None,
             table=self.shared,
             router=router(self.shared) if reachable else None,
         )

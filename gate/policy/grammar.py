@@ -1,7 +1,7 @@
 """The shape of a policy document: every key, its type and its bounds; what the keys do is the compiler's.
 
-The models double as the source of the JSON Schema for editors. Sections of work that comes later live in
-`later.py`.
+The models double as the source of the JSON Schema for editors. Sections about reviewers' time and emergencies live
+in `oversight.py`, those of work that comes later in `later.py`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Section(BaseModel):
     )
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
+    """A single word where a list is meant."""
     return [value] if isinstance(value, str) else value
 
 
@@ -59,11 +60,11 @@ _strings: dict[str, Any] = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
 }
 Name = Annotated[str, Field(min_length=1, max_length=200)]
-Strings = Annotated[list[Name], Field(min_length=1), BeforeValidator(_listed), WithJsonSchema(_strings)]
+Strings = Annotated[list[Name], Field(min_length=1), BeforeValidator(listed), WithJsonSchema(_strings)]
 Globs = Annotated[
     list[Annotated[str, AfterValidator(_glob)]],
     Field(min_length=1),
-    BeforeValidator(_listed),
+    BeforeValidator(listed),
     WithJsonSchema(_strings),
 ]
 Duration = Annotated[
@@ -94,7 +95,7 @@ class VelocityMatch(Section):
     key: Annotated[
         list[Literal["agent", "topic", "tool", "team", "environment"]],
         Field(min_length=1),
-        BeforeValidator(_listed),
+        BeforeValidator(listed),
     ] = ["agent"]
     sum: Literal["amount_usd", "affected_users"] | None = None
 
@@ -132,11 +133,11 @@ class Match(Section):
         Annotated[
             list[Literal["sources", "rationale", "evidence", "model"]],
             Field(min_length=1),
-            BeforeValidator(_listed),
+            BeforeValidator(listed),
         ]
         | None
     ) = None
-    conflicting: Annotated[list[Name], Field(min_length=1), BeforeValidator(_listed)] | None = None
+    conflicting: Annotated[list[Name], Field(min_length=1), BeforeValidator(listed)] | None = None
     stale_after: Duration | None = None
     velocity: VelocityMatch | None = None
     autonomy_level: Any = None
@@ -156,7 +157,7 @@ class RateLimit(Section):
     key: Annotated[
         list[Literal["agent", "topic", "tool", "team", "environment"]],
         Field(min_length=1),
-        BeforeValidator(_listed),
+        BeforeValidator(listed),
     ] = ["agent"]
     sum: Literal["amount_usd", "affected_users"] | None = None
 
@@ -191,7 +192,7 @@ class LadderItem(Section):
     after: Duration
     to: Strings
     via: Annotated[
-        list[Literal["slack", "email", "pagerduty"]], Field(min_length=1), BeforeValidator(_listed)
+        list[Literal["slack", "email", "pagerduty"]], Field(min_length=1), BeforeValidator(listed)
     ] = ["slack"]
 
 
@@ -234,7 +235,7 @@ class Approval(Section):
         Annotated[
             list[Literal["approve", "edit", "reject", "reassign"]],
             Field(min_length=1),
-            BeforeValidator(_listed),
+            BeforeValidator(listed),
         ]
         | None
     ) = None

@@ -21,23 +21,6 @@ from gate.policy.grammar import (
 )
 
 
-class ApprovalQueuePolicy(Section):
-    """Targets for the queue of pending requests."""
-
-    target_median_wait_sec: Annotated[int, Field(gt=0)] | None = None
-    target_p95_wait_sec: Annotated[int, Field(gt=0)] | None = None
-    max_open_requests_per_reviewer: Annotated[int, Field(gt=0)] | None = None
-    escalate_after_sec: Annotated[int, Field(gt=0)] | None = None
-
-
-class FatigueControls(Section):
-    """Guards against approving without looking."""
-
-    auto_rebalance: bool | None = None
-    cooldown_after_approvals: Annotated[int, Field(gt=0)] | None = None
-    sampled_second_review_rate: Share | None = None
-
-
 class EvidenceContract(Section):
     """Fields without which a decision is not complete."""
 
@@ -156,8 +139,6 @@ class Slo(Section):
 class LaterSections(Section):
     """Everything refused for now, in one place, so that each refusal names its section."""
 
-    approval_queue_policy: ApprovalQueuePolicy | None = None
-    fatigue_controls: FatigueControls | None = None
     evidence_contract: EvidenceContract | None = None
     autonomy_levels: dict[Annotated[str, Field(pattern=r"^level_[0-9]$")], AutonomyLevel] | None = None
     promotion_criteria: PromotionCriteria | None = None

@@ -12,10 +12,11 @@ from pydantic import BaseModel, Field, ValidationError
 from gate.policy.documents import VERSION, Document, PolicyError, Problem, did_you_mean
 from gate.policy.grammar import ClassifyEntry, Default, Metadata, Name, Rule, Scope
 from gate.policy.later import LATER, NOT_YET, LaterSections
+from gate.policy.oversight import Oversight
 from gate.policy.source import Path, Source, read
 
 
-class PolicyText(LaterSections):
+class PolicyText(Oversight, LaterSections):
     """A whole policy document."""
 
     version: Literal["v1"]

@@ -18,10 +18,21 @@ from gate.policy.when_syntax import SyntaxProblem
 Report = Callable[[Path, str], None]
 
 
-def ask_of(approval: Approval | None, directory: Directory, low_risk_timeout: bool, report: Report) -> Ask:
+def ask_of(
+    approval: Approval | None,
+    directory: Directory,
+    low_risk_timeout: bool,
+    report: Report,
+    remind_after_sec: int | None = None,
+) -> Ask:
     """People, groups, ladder and evidence by name to what they stand for; unknown names are reported."""
     if approval is None:
-        return Ask(directory=directory, asked=Asked(), low_risk_timeout=low_risk_timeout)
+        return Ask(
+            directory=directory,
+            asked=Asked(),
+            low_risk_timeout=low_risk_timeout,
+            remind_after_sec=remind_after_sec,
+        )
     assignees: list[str] = []
     for index, name in enumerate(approval.assignees or []):
         person = directory.find(name)
@@ -44,6 +55,7 @@ def ask_of(approval: Approval | None, directory: Directory, low_risk_timeout: bo
         ladder=_ladder(approval, directory, report),
         evidence=tuple(_evidence(approval, report)),
         low_risk_timeout=low_risk_timeout,
+        remind_after_sec=remind_after_sec,
     )
 
 
@@ -72,13 +84,16 @@ def _ladder(approval: Approval, directory: Directory, report: Report) -> tuple[L
         to = tuple(
             resolved
             for place, name in enumerate(item.to)
-            if (resolved := _addressee(name, directory, (*here, "to", place), report)) is not None
+            if (resolved := addressee(name, directory, (*here, "to", place), report)) is not None
         )
         steps.append(LadderStep(after_sec=item.after, to=to, via=tuple(item.via)))
     return tuple(sorted(steps, key=lambda step: step.after_sec))
 
 
-def _addressee(name: str, directory: Directory, path: Path, report: Report) -> str | None:
+def addressee(
+    name: str, directory: Directory, path: Path, report: Report, key: str = "escalation"
+) -> str | None:
+    """A target of a ladder or of `break_glass`, its person by id; None where it is unknown, which is reported."""
     if name == "assignees":
         return name
     kind, colon, rest = name.partition(":")
@@ -87,12 +102,12 @@ def _addressee(name: str, directory: Directory, path: Path, report: Report) -> s
         if rest in known[kind]:
             return name
         word = "group" if kind == "group" else "rota"
-        report(path, f"escalation: unknown {word} '{rest}'{did_you_mean(rest, known[kind])}")
+        report(path, f"{key}: unknown {word} '{rest}'{did_you_mean(rest, known[kind])}")
         return None
     person = directory.find(name)
     if person is None:
         words = ["assignees", *directory.people, *(f"group:{g}" for g in directory.groups)]
-        report(path, f"escalation: unknown person '{name}'{did_you_mean(name, words)}")
+        report(path, f"{key}: unknown person '{name}'{did_you_mean(name, words)}")
         return None
     return person.id
 

@@ -56,6 +56,7 @@ class Ask:
     ladder: tuple[LadderStep, ...] | None = None
     evidence: tuple[tuple[str, Expression, str], ...] = ()
     low_risk_timeout: bool = False
+    remind_after_sec: int | None = None
 
     def plan(self, risk: Risk, routed: str, editable: Editable | None = None) -> ApprovalPlan:
         """The plan at this effective risk; `routed` is the group asked where the rule names nobody.
@@ -109,12 +110,14 @@ class Ask:
         return self.directory.default_channel
 
     def _default_ladder(self, asked: Asked, sla: int) -> tuple[LadderStep, ...]:
-        """A reminder at half the time; the primary rota at three quarters where there is one."""
+        """A reminder at half the time, or after `remind_after_sec` where that comes before; the primary rota at three
+        quarters where there is one."""
         everyone = (
             *(("assignees",) if asked.assignees else ()),
             *(f"group:{name}" for name in dict.fromkeys((*asked.groups, *asked.distinct_groups))),
         )
-        steps = [LadderStep(after_sec=max(1, sla // 2), to=everyone)]
+        remind = min(self.remind_after_sec or sla // 2, sla * 3 // 4)
+        steps = [LadderStep(after_sec=max(1, remind), to=everyone)]
         if PRIMARY in self.directory.rotas:
             steps.append(LadderStep(after_sec=max(1, sla * 3 // 4), to=(f"oncall:{PRIMARY}",)))
         return tuple(steps)

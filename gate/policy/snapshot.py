@@ -9,6 +9,8 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 from gate.domain.action import Subject, Velocity
+from gate.domain.care import Care
+from gate.domain.emergency import BreakGlass
 from gate.domain.people import Directory
 from gate.domain.verdict import Effective
 from gate.policy.conditions import Test
@@ -51,6 +53,8 @@ class PolicySet:
         compiled: tuple[CompiledDocument, ...],
         fallback: CompiledRule,
         directory: Directory,
+        care: Care | None = None,
+        break_glass: BreakGlass | None = None,
     ) -> None:
         self.version = version
         self.digest = digest
@@ -58,6 +62,8 @@ class PolicySet:
         self.compiled = compiled
         self.fallback = fallback
         self.directory = directory
+        self.care = care or Care()
+        self.break_glass = break_glass
         self._index = _Index(compiled)
         self._pairs: dict[str, tuple[Test, CompiledRule]] = {}
         self.view: Callable[[str, str | None], View] = lru_cache(maxsize=VIEWS_KEPT)(self._view)

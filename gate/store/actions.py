@@ -182,8 +182,8 @@ def _key(idempotency_key: str) -> str:
 
 
 def _demand_sound(record: ActionRecord) -> None:
-    if (record.deadline is not None) != (record.status is Status.PENDING):
-        raise ValueError(f"{record.id}: a deadline is armed exactly while pending")
+    if (record.deadline is not None) != (record.status is Status.PENDING or record.in_review):
+        raise ValueError(f"{record.id}: a deadline is armed exactly while pending or in review")
     if record.proposal.payload is not record.proposed.payload and (
         record.proposal.payload != record.proposed.payload
     ):

@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from gate.domain.action import Agent, Json, Proposal
+from gate.domain.emergency import Emergency
 from gate.domain.request import Outcome, Rejection
 from gate.domain.verdict import ApprovalPlan, Verdict
 from gate.store.errors import UnreadableRow
@@ -234,6 +235,7 @@ VERDICT: Document[Verdict] = Document(Verdict)
 PLAN: Document[ApprovalPlan] = Document(ApprovalPlan)
 REJECTION: Document[Rejection] = Document(Rejection)
 OUTCOME: Document[Outcome] = Document(Outcome)
+EMERGENCY: Document[Emergency] = Document(Emergency)
 OBJECT: Document[Mapping[str, Json]] = Document(Mapping[str, Json])
 NAMES: Document[tuple[str, ...]] = Document(tuple[str, ...])
 TEXTS: Document[tuple[tuple[str, str], ...]] = Document(tuple[tuple[str, str], ...])

@@ -85,6 +85,8 @@ def changing_columns(record: ActionRecord, before: ActionRecord | None) -> dict[
         "grants_revoked": record.grants_revoked,
         "rejection": None if record.rejection is None else codec.REJECTION.dumps(record.rejection),
         "outcome": None if record.outcome is None else codec.OUTCOME.dumps(record.outcome),
+        "joined": record.joined,
+        "emergency": None if record.emergency is None else codec.EMERGENCY.dumps(record.emergency),
     }
     if before is None or record.verdict is not before.verdict:
         effective = record.verdict.effective
@@ -202,6 +204,8 @@ def to_record(
         redeemed_jti=row.redeemed_jti,
         grants_revoked=row.grants_revoked,
         outcome=None if row.outcome is None else codec.OUTCOME.loads(row.outcome, where),
+        joined=row.joined,
+        emergency=None if row.emergency is None else codec.EMERGENCY.loads(row.emergency, where),
     )
     counted = (len(record.versions), len(record.votes), len(record.reassignments))
     if counted != (row.version, row.votes, row.reassignments):

@@ -76,6 +76,8 @@ actions = Table(
     Column("called", Text, nullable=False),
     Column("rejection", Text),
     Column("outcome", Text),
+    Column("joined", Integer, nullable=False, server_default="0"),
+    Column("emergency", Text),
 )
 PENDING = actions.c.status == literal_column("'pending'")
 """For queries, too: a planner takes a partial index only where it reads the very constant, not a parameter."""
@@ -111,7 +113,21 @@ votes = Table(
     Column("at", Instant, nullable=False),
     Column("comment", Words),
     Column("on_behalf_of", Words),
+    Index("ix_votes_person", "person", "at"),
 )
+
+# Who was asked for what, beside `actions.asked`, to be counted by person; open while the request waits for them.
+asks = Table(
+    "asks",
+    metadata,
+    _of_action(),
+    Column("person", Words, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Index("ix_asks_last", "person", "at"),
+)
+_OPEN = asks.c.open.is_(True)
+Index("ix_asks_open", asks.c.person, sqlite_where=_OPEN, postgresql_where=_OPEN)
 
 reassignments = Table(
     "reassignments",
@@ -135,6 +151,8 @@ deadlines = Table(
     Column("step", Integer, nullable=False),
     Index("ix_deadlines_due", "due_at", "action_id"),
 )
+REVIEW = deadlines.c.kind == literal_column("'review'")
+Index("ix_deadlines_review", deadlines.c.due_at, sqlite_where=REVIEW, postgresql_where=REVIEW)
 
 idempotency = Table(
     "idempotency",

@@ -159,8 +159,6 @@ def test_the_same_id_in_two_documents_is_refused() -> None:
 
 
 VALID_LATER: dict[str, Any] = {
-    "approval_queue_policy": {"target_median_wait_sec": 900},
-    "fatigue_controls": {"auto_rebalance": True},
     "evidence_contract": {"required_fields": ["job_hash"]},
     "autonomy_levels": {"level_0": {"rules": [{"match": {"topics": ["*"]}, "decision": "require_approval"}]}},
     "promotion_criteria": {"min_successful_actions": 50},

@@ -1,0 +1,43 @@
+"""Who was asked, to be counted by person; equal proposals that joined; emergency releases and their review."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+KEY = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def upgrade() -> None:
+    op.add_column("actions", sa.Column("joined", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("actions", sa.Column("emergency", sa.Text()))
+    op.create_index("ix_votes_person", "votes", ["person", "at"])
+    op.create_index(
+        "ix_deadlines_review",
+        "deadlines",
+        ["due_at"],
+        sqlite_where=sa.text("kind = 'review'"),
+        postgresql_where=sa.text("kind = 'review'"),
+    )
+    op.create_table(
+        "asks",
+        sa.Column("action_id", KEY, nullable=False),
+        sa.Column("person", KEY, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("open", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["action_id"], ["actions.id"], name="fk_asks_action_id"),
+        sa.PrimaryKeyConstraint("action_id", "person", name="pk_asks"),
+    )
+    op.create_index("ix_asks_last", "asks", ["person", "at"])
+    op.create_index(
+        "ix_asks_open",
+        "asks",
+        ["person"],
+        sqlite_where=sa.text("open IS 1"),
+        postgresql_where=sa.text("open IS true"),
+    )
