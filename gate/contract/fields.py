@@ -24,11 +24,16 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 
 
-def _readable(text: str) -> str:
+def _printable(text: str) -> str:
     if _CONTROL.search(text) is not None:
         raise PydanticCustomError(
             "control_character", "Control characters other than tab and newline are refused"
         )
+    return text
+
+
+def _readable(text: str) -> str:
+    _printable(text)
     if not text.strip():
         raise PydanticCustomError("blank", "Must not be blank")
     return text
@@ -79,6 +84,9 @@ _text = AfterValidator(_readable)
 
 Name = Annotated[str, StringConstraints(max_length=200), _text]
 """A short name or identifier."""
+
+LabelText = Annotated[str, StringConstraints(max_length=300), AfterValidator(_printable)]
+"""The value of a label; it may be empty."""
 
 Line = Annotated[str, StringConstraints(max_length=300), _text]
 """A sentence."""

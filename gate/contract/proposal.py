@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from gate.contract.fields import (
     Amount,
@@ -14,6 +14,7 @@ from gate.contract.fields import (
     Fraction,
     Json,
     JsonObject,
+    LabelText,
     Line,
     Name,
     Page,
@@ -113,9 +114,7 @@ class ActionIn(Request):
     tool: Name | None = None
     rationale: Paragraph | None = None
     environment: Name | None = None
-    labels: Annotated[
-        dict[Tag, Annotated[str, StringConstraints(max_length=300)]], Field(max_length=MAX_LABELS)
-    ] = {}
+    labels: Annotated[dict[Tag, LabelText], Field(max_length=MAX_LABELS)] = {}
     risk: Risk | None = None
     risk_tags: Annotated[list[Tag], Field(max_length=50)] = []
     confidence: Fraction | None = None

@@ -170,6 +170,7 @@ class PolicyHolder:
         texts = files.read()
         self._current = servable(compiled(texts), unserved)
         self._seen = texts.digest
+        self._coming = texts.digest
         self._seen_problem: str | None = None
         self._problem: str | None = None
 
@@ -183,18 +184,23 @@ class PolicyHolder:
         """Why the files on disk are not what is running; None where they are."""
         return self._problem
 
-    def refresh(self) -> bool:
+    def refresh(self, *, settled: bool = True) -> bool:
         """Take over the files where their content has changed and is good; whether the set in force changed.
 
         Content decides, not times: a file put back with an old time is seen, one only touched is not reloaded.
+        Where it is not known that the files are `settled`, a content counts once it was read twice running, so that
+        half of a file being written is never in force.
         """
         try:
             texts = self.files.read()
         except PolicyError as error:
             self._problem = str(error)
             return False
+        coming, self._coming = self._coming, texts.digest
         if texts.digest == self._seen:
             self._problem = self._seen_problem  # what could not be read a moment ago can be read again
+            return False
+        if not settled and texts.digest != coming:
             return False
         self._seen, self._seen_problem = texts.digest, "the files could not be compiled"
         try:
@@ -221,7 +227,7 @@ class PolicyHolder:
         pause = wait if wait is not None else _stopped_within
         while not await pause(stop, interval):
             before = self._problem
-            changed = await asyncio.to_thread(self.refresh)
+            changed = await asyncio.to_thread(self.refresh, settled=False)
             if changed or self._problem != before:
                 answer = on_change(self)
                 if answer is not None:

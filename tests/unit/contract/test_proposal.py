@@ -141,6 +141,7 @@ def test_what_fits(change: dict[str, Any]) -> None:
         ({"summary": " \n"}, ("summary",), "blank"),
         ({"summary": "a\x00b"}, ("summary",), "control_character"),
         ({"summary": "a\x1b[2Jb"}, ("summary",), "control_character"),
+        ({"labels": {"region": "eu\x1b[2J"}}, ("labels", "region"), "control_character"),
         ({"summary": 7}, ("summary",), "string_type"),
         ({"risk": "severe"}, ("risk",), "literal_error"),
         ({"risk": "High"}, ("risk",), "literal_error"),

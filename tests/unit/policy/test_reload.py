@@ -194,6 +194,24 @@ async def test_watching_tells_of_new_sets_and_of_problems_once(folder: Path) -> 
     assert told == [("deny", False), ("deny", True)]
 
 
+async def test_half_of_a_file_being_written_is_never_in_force(folder: Path) -> None:
+    """INV-15: a file may be a valid policy before its last line, a denial, has arrived."""
+    holder = PolicyHolder(files(folder))
+    before = decision(holder)
+    states = iter(["version: v1\n", "version: v1\nrules: []\n", DENY])
+    in_force: list[str] = []
+
+    async def wait(stop: asyncio.Event, seconds: float) -> bool:
+        in_force.append(decision(holder))
+        if (state := next(states, None)) is not None:
+            (folder / "a.yaml").write_text(state)
+        return len(in_force) > 5
+
+    await holder.watch(asyncio.Event(), lambda changed: None, wait=wait)
+    assert set(in_force) == {before, "deny"}
+    assert in_force[-1] == "deny"
+
+
 async def test_watching_stops_when_told(folder: Path) -> None:
     stop = asyncio.Event()
     stop.set()
