@@ -26,20 +26,9 @@ class SqlAudit:
     def __init__(self, bound: Bound) -> None:
         self._bound = bound
 
-    async def append(self, record: AuditRecord) -> None:
+    async def append(self, *records: AuditRecord) -> None:
         """Stores exactly the canonical bytes and their SHA-256; the other columns repeat them for look-ups."""
-        canonical = canonical_bytes(record)
-        await self._bound.put(
-            audit,
-            {
-                "action_id": record.action,
-                "kind": record.kind,
-                "actor": record.actor,
-                "at": record.at,
-                "canonical": canonical,
-                "sha256": hashlib.sha256(canonical).hexdigest(),
-            },
-        )
+        await self._bound.put(audit, *map(_row, records))
 
     async def of_action(self, action_id: str) -> tuple[AuditRecord, ...]:
         """In the order they were appended; raises `UnreadableRow` where bytes and digest disagree."""
@@ -66,6 +55,18 @@ class SqlAudit:
 
 
 _STORED = select(audit.c.seq, audit.c.canonical, audit.c.sha256)
+
+
+def _row(record: AuditRecord) -> dict[str, Any]:
+    canonical = canonical_bytes(record)
+    return {
+        "action_id": record.action,
+        "kind": record.kind,
+        "actor": record.actor,
+        "at": record.at,
+        "canonical": canonical,
+        "sha256": hashlib.sha256(canonical).hexdigest(),
+    }
 
 
 def _named(column: ColumnElement[Any], wanted: str) -> ColumnElement[bool]:

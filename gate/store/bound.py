@@ -53,12 +53,15 @@ class Bound:
         result = await self.connection.execute(statement, execution_options={"preserve_rowcount": True})
         return result.rowcount == 1
 
-    async def put_over(self, table: Table, row: Mapping[str, Any]) -> None:
-        """Insert a row, or replace the one with the same primary key."""
+    async def put_over(self, table: Table, *rows: Mapping[str, Any]) -> None:
+        """Insert rows of the same columns; each replaces the one with the same primary key."""
+        if not rows:
+            return
         key = [column.name for column in table.primary_key]
-        statement = self._insert(table).values(row)
-        changed = {name: statement.excluded[name] for name in row if name not in key}
-        await self.connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed))
+        statement = self._insert(table)
+        changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
+        over = statement.on_conflict_do_update(index_elements=key, set_=changed).inline()
+        await self.connection.execute(over, rows[0] if len(rows) == 1 else list(rows))
 
     def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         return postgresql.insert(table) if self.postgres else sqlite.insert(table)

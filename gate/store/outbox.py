@@ -24,23 +24,8 @@ class SqlOutbox:
     def __init__(self, bound: Bound) -> None:
         self._bound = bound
 
-    async def add(self, message: Message) -> None:
-        await self._bound.put(
-            outbox,
-            {
-                "id": message.id,
-                "action_id": message.action_id,
-                "channel": message.channel,
-                "kind": message.kind,
-                "body": OBJECT.dumps(message.body),
-                "created_at": message.created_at,
-                "due_at": message.due_at,
-                "leased_until": None,
-                "attempts": message.attempts,
-                "last_error": message.last_error,
-                "dead": message.dead,
-            },
-        )
+    async def add(self, *messages: Message) -> None:
+        await self._bound.put(outbox, *map(_row, messages))
 
     async def claim(self, channel: str, now: datetime, *, lease_sec: int, limit: int) -> tuple[Message, ...]:
         """Whoever else claims at the same time gets other messages. One that cannot be read is buried on the way,
@@ -115,6 +100,22 @@ class SqlOutbox:
         grouped = select(outbox.c.dead, func.count().label("messages")).group_by(outbox.c.dead)
         counts.update((row.dead, row.messages) for row in await self._bound.rows(grouped))
         return counts[False], counts[True]
+
+
+def _row(message: Message) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "action_id": message.action_id,
+        "channel": message.channel,
+        "kind": message.kind,
+        "body": OBJECT.dumps(message.body),
+        "created_at": message.created_at,
+        "due_at": message.due_at,
+        "leased_until": None,
+        "attempts": message.attempts,
+        "last_error": message.last_error,
+        "dead": message.dead,
+    }
 
 
 def _message(row: Row[Any]) -> Message:

@@ -222,7 +222,7 @@ class Message:
 class Outbox(Protocol):
     """Messages that must leave, kept until delivered or visibly dead."""
 
-    async def add(self, message: Message) -> None: ...
+    async def add(self, *messages: Message) -> None: ...
 
     async def claim(self, channel: str, now: datetime, *, lease_sec: int, limit: int) -> tuple[Message, ...]:
         """Heads of the line per action that are due and unleased, leased to the caller until now + lease_sec."""
@@ -265,7 +265,9 @@ class AuditFilter:
 class Audit(Protocol):
     """The append-only record."""
 
-    async def append(self, record: AuditRecord) -> None: ...
+    async def append(self, *records: AuditRecord) -> None:
+        """In the order given."""
+        ...
 
     async def of_action(self, action_id: str) -> tuple[AuditRecord, ...]: ...
 
