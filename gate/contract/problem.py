@@ -129,7 +129,28 @@ CODES: Mapping[str, Kind] = {
     "bad_time": _kind(
         422, "Bad time", "A delegation ends after it starts, in time to come, and within 90 days."
     ),
-    "comment_required": _kind(422, "Comment required", "A rejection says why."),
+    "comment_required": _kind(
+        422, "Comment required", "A rejection, an emergency release and its review say why."
+    ),
+    "break_glass_off": _kind(403, "Break-glass off", "The policy set lets nobody release in an emergency."),
+    "not_for_you": _kind(
+        403, "Not for you", "Policy names others who may release this request in an emergency."
+    ),
+    "not_breakable": _kind(
+        403, "Not breakable", "Policy keeps actions of this topic or risk from being released in an emergency."
+    ),
+    "review_owed": _kind(
+        409, "Review owed", "An earlier emergency release of this person waits past its time for a review."
+    ),
+    "no_supervisor": _kind(
+        409, "No supervisor", "Nobody could review the emergency release, so it is not made."
+    ),
+    "nothing_to_review": _kind(409, "Nothing to review", "The action was not released in an emergency."),
+    "already_reviewed": _kind(409, "Already reviewed", "A supervisor has looked at the release before."),
+    "own_release": _kind(403, "Own release", "Nobody reviews their own emergency release."),
+    "not_a_supervisor": _kind(
+        403, "Not a supervisor", "Policy names others who review emergency releases."
+    ),
     "edit_refused": _kind(
         422, "Edit refused", "The new payload breaks its schema, the editable paths or policy."
     ),

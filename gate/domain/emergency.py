@@ -63,3 +63,10 @@ class Emergency:
     via: tuple[str, ...] = ("slack",)
     overdue: int = 0
     review: Review | None = None
+
+    @property
+    def state(self) -> str:
+        """Where its review stands: `open`, `overdue`, `justified` or `unjustified`."""
+        if self.review is not None:
+            return self.review.finding.value
+        return "overdue" if self.overdue else "open"

@@ -34,6 +34,12 @@ def collectable(record: ActionRecord, now: datetime) -> Refused | None:
     if record.redeemed_jti is not None:
         return Refused(code="grant_redeemed", sentence="A grant for this version was redeemed already.")
     decided = record.decided_at or record.created_at
+    emergency = record.emergency
+    if emergency is not None and now >= emergency.until:
+        return Refused(
+            code="grant_expired",
+            sentence=f"The emergency release was good until {emergency.until:%H:%M} UTC; propose again.",
+        )
     if now >= decided + timedelta(seconds=record.verdict.grant.valid_for_sec):
         return Refused(code="grant_expired", sentence="The approval is no longer valid; propose again.")
     return None
@@ -42,14 +48,15 @@ def collectable(record: ActionRecord, now: datetime) -> Refused | None:
 def minting(record: ActionRecord, *, jti: str, issuer: str, now: datetime) -> Minting:
     """What to sign for the released version (INV-11): it binds action, version, payload and policy.
 
-    Times are cut to whole seconds, and the grant never outlives the approval itself.
+    Times are cut to whole seconds, and the grant never outlives the approval itself, nor an emergency release its
+    expiry (INV-17).
     """
     terms = record.verdict.grant
     issued = now.replace(microsecond=0)
     decided = record.decided_at or record.created_at
-    expires = min(
-        issued + timedelta(seconds=terms.ttl_sec), decided + timedelta(seconds=terms.valid_for_sec)
-    ).replace(microsecond=0)
+    ends = [issued + timedelta(seconds=terms.ttl_sec), decided + timedelta(seconds=terms.valid_for_sec)]
+    ends += [record.emergency.until] if record.emergency is not None else []
+    expires = min(ends).replace(microsecond=0)
     audience = record.proposal.audience or terms.audience or DEFAULT_AUDIENCE
     version = record.version
     claims: dict[str, Json] = {

@@ -8,12 +8,14 @@ from datetime import datetime
 
 from gate.domain.action import Json
 from gate.domain.eligibility import stand_ins
+from gate.domain.emergency import BreakGlass
 from gate.domain.escalation import called_by, next_deadline, on_timeout, unreached
 from gate.domain.people import APPROVERS, Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Deadline, DeadlineKind, Status
 from gate.domain.risk import Risk
 from gate.domain.submission import callback, progress
+from gate.domain.supervision import review_overdue
 from gate.domain.transitions import CARD, Change, Intent, move
 from gate.domain.verdict import ApprovalPlan, Decision, OnTimeout, Verdict
 
@@ -36,20 +38,26 @@ def fire(
     directory: Directory,
     repage_sec: int,
     judged_again: Verdict | None = None,
+    break_glass: BreakGlass | None = None,
 ) -> Change | Refused:
     """Act on the armed deadline `seq`. Refused where it is no longer the armed one (INV-27) or not due yet
     (INV-31); how late it was is on the record (INV-26).
 
     `judged_again` is the verdict of the policy in force where that is not the one the version was judged under:
-    a timer releases only what that one would let it release too (INV-09, INV-14).
+    a timer releases only what that one would let it release too (INV-09, INV-14). `break_glass` is what it says about
+    emergencies, and so who is asked for an overdue review.
     """
     deadline = record.deadline
-    if record.status.terminal or deadline is None:
+    if deadline is None or (record.status.terminal and not record.in_review):
         return Refused(code="not_pending", sentence="The request is decided; the timer does nothing.")
     if deadline.seq != seq:
         return Refused(code="not_due", sentence="Another deadline is armed by now.")
     if now < deadline.due_at:
         return Refused(code="not_due", sentence="The deadline has not come yet.")
+    if deadline.kind is DeadlineKind.REVIEW:
+        return review_overdue(
+            record, deadline, rules=break_glass, directory=directory, now=now, repage_sec=repage_sec
+        )
     if deadline.kind is DeadlineKind.STEP:
         return _step(record, deadline, now, directory, repage_sec)
     if deadline.kind is DeadlineKind.SLA:

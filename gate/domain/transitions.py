@@ -86,6 +86,9 @@ CARD = Intent(channel="slack", kind="card", body={})
 RESOLVE = Intent(channel="pagerduty", kind="resolve", body={})
 """The page of this action is over: nothing is left to decide."""
 
+REVIEWED = Intent(channel="pagerduty", kind="resolve", body={"about": "review"})
+"""The page of an emergency release is over: a supervisor has looked at it."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
@@ -112,14 +115,14 @@ def move(
 ) -> Change:
     """Make the one transition `kind` from the record's status, with further field changes.
 
-    A terminal target disarms the deadline, stamps `decided_at` and takes back a page. Raises `IllegalTransition`
-    where the table knows no such move (INV-01, INV-12).
+    A terminal target disarms the deadline, stamps `decided_at` and takes back a page; a deadline given in `changes`
+    is armed in its place. Raises `IllegalTransition` where the table knows no such move (INV-01, INV-12).
     """
     found = _BY_MOVE.get((record.status, kind))
     if found is None:
         raise IllegalTransition(f"{kind} is no move from {record.status.value} (action {record.id})")
     if found.target is not record.status:
-        changes |= {"decided_at": now, "deadline": None, "held": False}
+        changes = {"decided_at": now, "deadline": None, "held": False} | changes
         intents = (*intents, *((RESOLVE,) if record.paged else ()))
     after = replace(record, status=found.target, revision=record.revision + 1, **changes)
     return Change(record=after, audit=_audit(after, kind, actor, now, detail), intents=intents)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, delete, select, tuple_, update
+from sqlalchemy import Row, Select, Table, bindparam, delete, select, tuple_, update
 
 from gate.domain.action import Velocity
 from gate.domain.request import ActionRecord, Status
@@ -25,7 +25,7 @@ from gate.store.rows import (
     version_row,
     vote_row,
 )
-from gate.store.tables import PENDING, actions, deadlines, idempotency, reassignments, versions, votes
+from gate.store.tables import PENDING, REVIEW, actions, deadlines, idempotency, reassignments, versions, votes
 from gate.usecases.ports import ActionFilter, LikeIt, Page
 
 
@@ -37,21 +37,21 @@ class SqlActions:
         # Records this transaction has read or written, so that `save` knows what is stored already.
         self._seen: dict[str, ActionRecord] = {}
 
-    async def add(self, record: ActionRecord, *, idempotency_key: str | None, body_sha256: str) -> bool:
-        """Waits for a twin that holds the key in an open transaction. ValueError for a record that no store may
-        hold: no deadline while pending or one when not, or a proposal that is not its first version."""
+    async def add(
+        self, record: ActionRecord, *, idempotency_key: str | None, body_sha256: str, twin: str | None = None
+    ) -> bool:
+        """Waits for one that takes the key or the twin in an open transaction. ValueError for a record that no store
+        may hold: no deadline while pending or one when not, or a proposal that is not its first version."""
         _demand_sound(record)
         if idempotency_key is not None:
-            claimed = {
-                "agent_id": record.agent.id,
-                "key_sha256": _key(idempotency_key),
-                "body_sha256": body_sha256,
-                "action_id": record.id,
-            }
-            if not await self._bound.put_new(idempotency, claimed):
+            if not await self.add_key(record, idempotency_key=idempotency_key, body_sha256=body_sha256):
                 return False
-        await self._bound.put(actions, fixed_columns(record) | changing_columns(record, None))
-        await self._add_new(None, record)
+        columns = fixed_columns(record) | changing_columns(record, None)
+        if twin is None:
+            await self._bound.put(actions, columns)
+        elif not await self._bound.put_new(actions, columns | {"twin": twin}):
+            return False
+        await self._add_new((None, record))
         self._seen[record.id] = record
         return True
 
@@ -62,6 +62,28 @@ class SqlActions:
             )
         )
         return None if row is None else (row.action_id, row.body_sha256)
+
+    async def add_key(self, record: ActionRecord, *, idempotency_key: str, body_sha256: str) -> bool:
+        claimed = {
+            "agent_id": record.agent.id,
+            "key_sha256": _key(idempotency_key),
+            "body_sha256": body_sha256,
+            "action_id": record.id,
+        }
+        return await self._bound.put_new(idempotency, claimed)
+
+    async def waiting_twin(self, agent_id: str, twin: str) -> ActionRecord | None:
+        """Asks the index for the row and reads the record only then, because whoever held the row before may have
+        changed what hangs on it."""
+        found = await self._bound.row(
+            self._bound.holding(
+                select(actions.c.id).where(actions.c.agent_id == agent_id, actions.c.twin == twin, PENDING)
+            )
+        )
+        return None if found is None else await self.get(found.id)
+
+    async def alone(self, action_id: str) -> None:
+        await self._bound.rows(self._bound.holding(select(actions.c.id).where(actions.c.id == action_id)))
 
     async def get(self, action_id: str) -> ActionRecord | None:
         """Raises `UnreadableRow` where it cannot be decoded."""
@@ -87,9 +109,49 @@ class SqlActions:
         )
         if await self._bound.moved(guarded) != 1:
             return False
-        await self._add_new(before, record)
+        await self._add_new((before, record))
         self._seen[record.id] = record
         return True
+
+    async def claim(self, action_ids: Sequence[str]) -> tuple[ActionRecord, ...]:
+        """Locked first and read by a second statement: PostgreSQL reads what is joined to a row it had to wait or look
+        twice for as of before it was locked. Raises `UnreadableRow` where one of them cannot be decoded."""
+        wanted = select(actions.c.id).where(actions.c.id.in_(action_ids)).order_by(actions.c.id)
+        held = [row.id for row in await self._bound.rows(self._bound.claiming(wanted))]
+        found = {record.id: record for record in await self._whole(WHOLE.where(actions.c.id.in_(held)))}
+        self._seen |= found
+        return tuple(found[each] for each in dict.fromkeys(action_ids) if each in found)
+
+    async def save_claimed(self, records: Sequence[ActionRecord]) -> bool:
+        """ValueError as for `save`, and for a record that this transaction has not read."""
+        moves = [(self._before(record), record) for record in records]
+        alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for before, record in moves:
+            _demand_sound(record)
+            _demand_continues(before, record)
+            columns = changing_columns(record, before)
+            guard = {"guarded_id": record.id, "guarded_revision": before.revision}
+            alike.setdefault(tuple(columns), []).append(columns | guard)
+        for columns, rows in alike.items():
+            guarded = (
+                update(actions)
+                .where(
+                    actions.c.id == bindparam("guarded_id"),
+                    actions.c.revision == bindparam("guarded_revision"),
+                )
+                .values({name: bindparam(name) for name in columns})
+            )
+            if await self._bound.moved(guarded, rows) != len(rows):
+                return False
+        await self._add_new(*moves)
+        self._seen |= {record.id: record for record in records}
+        return True
+
+    def _before(self, record: ActionRecord) -> ActionRecord:
+        before = self._seen.get(record.id)
+        if before is None:
+            raise ValueError(f"{record.id}: nothing is saved that was not read before")
+        return before
 
     async def page(self, which: ActionFilter, *, cursor: str | None, limit: int) -> Page[ActionRecord]:
         """Raises ValueError for a cursor that is none."""
@@ -114,6 +176,10 @@ class SqlActions:
 
     async def pending(self, *, limit: int) -> tuple[ActionRecord, ...]:
         return await self._whole(WHOLE.where(PENDING).order_by(actions.c.sla_at, actions.c.id).limit(limit))
+
+    async def in_review(self, *, limit: int) -> tuple[ActionRecord, ...]:
+        by_due = WHOLE.where(REVIEW).order_by(deadlines.c.due_at, actions.c.id)
+        return await self._whole(by_due.limit(limit))
 
     async def pending_count(self, agent_id: str) -> int:
         return await history.pending_count(self._bound, agent_id)
@@ -153,27 +219,32 @@ class SqlActions:
         statement = select(table).where(table.c.action_id.in_(action_ids), order > beyond)
         return grouped(await self._bound.rows(statement.order_by(table.c.action_id, order)))
 
-    async def _add_new(self, before: ActionRecord | None, record: ActionRecord) -> None:
-        """Rows for what `record` has and `before` has not, and the deadline where it is another."""
-        made = () if before is None else before.versions
-        cast = () if before is None else before.votes
-        asked = () if before is None else before.reassignments
-        await self._bound.put(
-            versions, *(version_row(record.id, each) for each in record.versions[len(made) :])
-        )
-        await self._bound.put(
-            votes,
-            *(vote_row(record.id, seq, record.votes[seq]) for seq in range(len(cast), len(record.votes))),
-        )
-        new = range(len(asked), len(record.reassignments))
-        await self._bound.put(
-            reassignments, *(reassignment_row(record.id, seq, record.reassignments[seq]) for seq in new)
-        )
-        armed = None if before is None else before.deadline
-        if record.deadline is not None and record.deadline != armed:
-            await self._bound.put_over(deadlines, deadline_row(record.id, record.deadline))
-        elif record.deadline is None and armed is not None:
-            await self._bound.moved(delete(deadlines).where(deadlines.c.action_id == record.id))
+    async def _add_new(self, *moves: tuple[ActionRecord | None, ActionRecord]) -> None:
+        """Rows for what each record has and the one before it has not, and the deadline where it is another."""
+        edited: list[dict[str, Any]] = []
+        voted: list[dict[str, Any]] = []
+        passed_on: list[dict[str, Any]] = []
+        armed: list[dict[str, Any]] = []
+        disarmed: list[str] = []
+        for before, record in moves:
+            made = 0 if before is None else len(before.versions)
+            cast = 0 if before is None else len(before.votes)
+            asked = 0 if before is None else len(before.reassignments)
+            edited += (version_row(record.id, each) for each in record.versions[made:])
+            voted += (vote_row(record.id, cast + n, each) for n, each in enumerate(record.votes[cast:]))
+            new = enumerate(record.reassignments[asked:])
+            passed_on += (reassignment_row(record.id, asked + n, each) for n, each in new)
+            was = None if before is None else before.deadline
+            if record.deadline is not None and record.deadline != was:
+                armed.append(deadline_row(record.id, record.deadline))
+            elif record.deadline is None and was is not None:
+                disarmed.append(record.id)
+        await self._bound.put(versions, *edited)
+        await self._bound.put(votes, *voted)
+        await self._bound.put(reassignments, *passed_on)
+        await self._bound.put_over(deadlines, *armed)
+        if disarmed:
+            await self._bound.moved(delete(deadlines).where(deadlines.c.action_id.in_(disarmed)))
 
 
 def _key(idempotency_key: str) -> str:

@@ -11,6 +11,7 @@ from gate.domain.request import ActionRecord
 from gate.domain.verdict import ApprovalPlan
 from gate.usecases.delegations import of_person
 from gate.usecases.directory import directory_now
+from gate.usecases.emergencies import people_of, to_review
 from gate.usecases.ports import ActionFilter, Deps, Message, Transaction
 from gate.usecases.slack_ids import slack_ids_of
 from gate.usecases.viewing import action_view, person_ref
@@ -67,6 +68,7 @@ async def queue(deps: Deps, person_id: str) -> QueueView:
         grantors = await slack_ids_of(tx, directory, [s.on_behalf_of for _, s in mine if s.on_behalf_of])
         lines = [await _line(tx, r, s, directory, grantors) for r, s in mine[:QUEUE_LIMIT]]
         lent = await of_person(deps, tx, person_id)
+        reviews = await to_review(deps, tx, directory, person_id)
         recent = await tx.actions.page(ActionFilter(since=now - timedelta(days=7)), cursor=None, limit=200)
         slack_ids = await slack_ids_of(tx, directory, (person_id,))
     decided = [
@@ -83,6 +85,7 @@ async def queue(deps: Deps, person_id: str) -> QueueView:
         more=len(mine) - len(lines),
         decided=tuple(sorted(decided, key=lambda d: d.at, reverse=True)[:5]),
         delegations=lent,
+        reviews=reviews,
     )
 
 
@@ -169,4 +172,5 @@ def _people_of(record: ActionRecord, directory: Directory) -> tuple[str, ...]:
         *(p for v in record.votes for p in (v.person, v.on_behalf_of) if p is not None),
         *(p for pair in stand_ins(record, record.asked, directory) for p in pair),
         *(v.editor for v in record.versions if v.editor),
+        *(people_of(record.emergency) if record.emergency else ()),
     )

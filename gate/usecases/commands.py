@@ -8,6 +8,7 @@ from datetime import datetime
 
 from gate.domain.action import Agent, Json, Proposal
 from gate.domain.delegation import Delegation
+from gate.domain.emergency import Finding
 from gate.domain.request import ActionRecord, Choice, Grant, Result
 
 
@@ -53,6 +54,27 @@ class ReassignAction:
     person: str
     to: tuple[str, ...]
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BreakTheGlass:
+    """A person releases the version they saw without waiting for the people policy asks for, for `valid_sec`."""
+
+    action_id: str
+    version: int
+    person: str
+    reason: str
+    valid_sec: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CloseReview:
+    """A supervisor says what they make of an emergency release, and why."""
+
+    action_id: str
+    person: str
+    finding: Finding
+    comment: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,7 +157,8 @@ class Delegated:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Done:
-    """The command took effect; `record` is the state it left. `replayed`: it had taken effect before.
+    """The command took effect; `record` is the state it left. `replayed`: it had taken effect before;
+    `joined`: what was proposed is the pending action there was.
 
     `nobody_reached`: a ladder step found nobody to call, and an operator should hear of it. `unreached`: which of
     its targets led to nobody, or only to a stand-in, each with a reason code behind a blank.
@@ -144,5 +167,6 @@ class Done:
     record: ActionRecord
     grant: Grant | None = None
     replayed: bool = False
+    joined: bool = False
     nobody_reached: bool = False
     unreached: tuple[str, ...] = ()

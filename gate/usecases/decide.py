@@ -31,6 +31,7 @@ async def overdue(deps: Deps, tx: Transaction, record: ActionRecord, directory: 
             directory=directory,
             repage_sec=deps.limits.repage_sec,
             judged_again=await judge_release(tx, rules, record, now),
+            break_glass=rules.policy.break_glass,
         )
         if isinstance(fired, Refused):
             break

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,9 +10,11 @@ from typing import Generic, Protocol, TypeVar
 
 from gate.domain.action import Agent, Json, Velocity
 from gate.domain.audit import AuditRecord
+from gate.domain.backlog import Asked, Waiting
 from gate.domain.delegation import Delegation
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Grant, GrantState, Status
+from gate.domain.reviewing import Given
 from gate.policy.compile import PolicySet
 
 T = TypeVar("T")
@@ -118,8 +120,24 @@ class LikeIt:
 class Actions(Protocol):
     """The actions and what hangs on them: versions, votes, the armed deadline."""
 
-    async def add(self, record: ActionRecord, *, idempotency_key: str | None, body_sha256: str) -> bool:
-        """Store a new action; False (nothing stored) where this agent's key is taken by a concurrent twin."""
+    async def add(
+        self, record: ActionRecord, *, idempotency_key: str | None, body_sha256: str, twin: str | None = None
+    ) -> bool:
+        """Store a new action; False where this agent's key is taken by a concurrent request, or where an action of
+        this agent with the same `twin` is pending: roll back then, and look again."""
+        ...
+
+    async def add_key(self, record: ActionRecord, *, idempotency_key: str, body_sha256: str) -> bool:
+        """Let one more key of the action's agent lead to it; False, nothing stored, where the key is taken."""
+        ...
+
+    async def waiting_twin(self, agent_id: str, twin: str) -> ActionRecord | None:
+        """This agent's pending action that was added with this `twin`; it stays as it is for everybody else until
+        this transaction ends."""
+        ...
+
+    async def alone(self, action_id: str) -> None:
+        """Wait for whoever is changing the action; until this transaction ends nobody else does."""
         ...
 
     async def by_key(self, agent_id: str, idempotency_key: str) -> tuple[str, str] | None:
@@ -133,10 +151,24 @@ class Actions(Protocol):
         since it was read: load it again and decide anew. Also arms, re-arms or disarms its deadline row."""
         ...
 
+    async def claim(self, action_ids: Sequence[str]) -> tuple[ActionRecord, ...]:
+        """Those of them that nobody else is changing at this moment, in the order given, kept from others until this
+        transaction ends. Waits for nobody, so that no two transactions that hold several block each other."""
+        ...
+
+    async def save_claimed(self, records: Sequence[ActionRecord]) -> bool:
+        """Replace several claimed actions at once, each as `save` does. False means that one of them moved all the
+        same; then the transaction is given up."""
+        ...
+
     async def page(self, which: ActionFilter, *, cursor: str | None, limit: int) -> Page[ActionRecord]: ...
 
     async def pending(self, *, limit: int) -> tuple[ActionRecord, ...]:
         """Pending actions, the soonest SLA first."""
+        ...
+
+    async def in_review(self, *, limit: int) -> tuple[ActionRecord, ...]:
+        """Emergency releases that no supervisor has looked at, the longest due first."""
         ...
 
     async def pending_count(self, agent_id: str) -> int: ...
@@ -204,7 +236,8 @@ class Message:
 
     `channel` is `slack`, `webhook`, `email` or `pagerduty`; `kind` is `card`, `thread` or `dm` for slack, `event` for
     webhook, `call` for email, `trigger` or `resolve` for pagerduty. Rows of one action and channel are delivered
-    in the order of `id`.
+    in the order of `id`. One that is held for somebody's quiet hours is no part of that line until `not_before`.
+    `leased_until` tells the lease under which it was claimed.
     """
 
     id: str
@@ -217,6 +250,13 @@ class Message:
     attempts: int = 0
     last_error: str | None = None
     dead: bool = False
+    not_before: datetime | None = None
+    leased_until: datetime | None = None
+
+    @property
+    def begins(self) -> datetime:
+        """From when on it was to be delivered."""
+        return self.not_before or self.created_at
 
 
 class Outbox(Protocol):
@@ -228,7 +268,15 @@ class Outbox(Protocol):
         """Heads of the line per action that are due and unleased, leased to the caller until now + lease_sec."""
         ...
 
-    async def delivered(self, message_id: str) -> None: ...
+    async def cards_waiting(self, *action_ids: str) -> frozenset[str]:
+        """Those of the actions whose card is to be brought up to date anyway, by a message that nobody has claimed
+        and nobody claims before this transaction ends; another one would say nothing more (INV-37)."""
+        ...
+
+    async def delivered(self, message_id: str, *, lease: datetime | None = None) -> None:
+        """Forget a message; with `lease` only where it is still leased until then, so that whoever comes back late
+        never takes away what was added to it since."""
+        ...
 
     async def retry(self, message_id: str, *, at: datetime, error: str, counts: bool = True) -> None:
         """Give the lease back and try again at `at`; `attempts` grows by one where `counts`, else stays."""
@@ -434,6 +482,22 @@ class Snapshots(Protocol):
     async def all(self) -> tuple[Snapshot, ...]: ...
 
 
+class Figures(Protocol):
+    """What figures are made of: bounded reads, in no particular order."""
+
+    async def waiting(self, now: datetime) -> tuple[Waiting, ...]:
+        """What is open, by risk, the highest first."""
+        ...
+
+    async def asked(self, since: datetime, *, limit: int) -> tuple[Asked, ...]:
+        """The newest `limit` requests that asked people since then."""
+        ...
+
+    async def given(self, since: datetime, *, person: str | None = None, limit: int) -> tuple[Given, ...]:
+        """The newest `limit` votes since then, of everybody or of one person."""
+        ...
+
+
 class Transaction(Protocol):
     """One database transaction over all aggregates; committed on clean exit, rolled back otherwise."""
 
@@ -459,6 +523,8 @@ class Transaction(Protocol):
     def listings(self) -> Listings: ...
     @property
     def snapshots(self) -> Snapshots: ...
+    @property
+    def figures(self) -> Figures: ...
 
 
 class Store(Protocol):

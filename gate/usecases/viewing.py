@@ -18,6 +18,7 @@ from gate.usecases.views import (
     ChangeView,
     DecisionView,
     EditView,
+    EmergencyView,
     EvidenceView,
     ExecutionView,
     HistoryView,
@@ -175,6 +176,7 @@ def action_view(
         decision=_decision(record, ref),
         execution=_execution(record, redeemed),
         lists_read=_lists_read(record, directory),
+        emergency=_emergency(record, ref),
     )
 
 
@@ -231,6 +233,8 @@ def _decision(record: ActionRecord, ref: Callable[[str], PersonRef]) -> Decision
     words = _WORDS[record.status]
     if record.status is Status.APPROVED and not by_person:
         words = "Released: low risk, and nobody objected in time"
+    if record.emergency is not None:
+        words = "Released in an emergency"
     return DecisionView(
         status=record.status,
         at=record.decided_at or record.created_at,
@@ -240,6 +244,25 @@ def _decision(record: ActionRecord, ref: Callable[[str], PersonRef]) -> Decision
         comment=(rejection.comment or None) if rejection else record.decision_note,
         taken_back=record.grants_revoked,
         on_behalf_of=ref(grantor) if by_person and grantor is not None else None,
+    )
+
+
+def _emergency(record: ActionRecord, ref: Callable[[str], PersonRef]) -> EmergencyView | None:
+    emergency = record.emergency
+    if emergency is None:
+        return None
+    review = emergency.review
+    return EmergencyView(
+        person=ref(emergency.person),
+        reason=emergency.reason,
+        at=emergency.at,
+        until=emergency.until,
+        supervisors=tuple(ref(p) for p in emergency.supervisors),
+        review_due_at=emergency.review_due_at,
+        state=emergency.state,
+        reviewer=ref(review.person) if review else None,
+        comment=review.comment if review else None,
+        reviewed_at=review.at if review else None,
     )
 
 

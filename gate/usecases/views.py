@@ -128,6 +128,50 @@ class DecisionView:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EmergencyView:
+    """A release without the people policy asks for. `supervisors` were called when it happened; `state` is `open`,
+    `overdue`, `justified` or `unjustified`, the last two with who said so, why and when."""
+
+    person: PersonRef
+    reason: str
+    at: datetime
+    until: datetime
+    supervisors: tuple[PersonRef, ...]
+    review_due_at: datetime
+    state: str
+    reviewer: PersonRef | None = None
+    comment: str | None = None
+    reviewed_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GlassView:
+    """What breaking the glass for one request would mean: who is called by which ways, for how long it may be good,
+    and within what time a supervisor has to look at it."""
+
+    supervisors: tuple[PersonRef, ...]
+    via: tuple[str, ...]
+    max_valid_sec: int
+    review_sla_sec: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReviewLine:
+    """One emergency release that waits for a supervisor."""
+
+    action_id: str
+    version: int
+    summary: str
+    risk: Risk
+    person: PersonRef
+    at: datetime
+    due_at: datetime
+    overdue: bool
+    channel: str | None = None
+    message_ts: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ExecutionView:
     """What happened after release."""
 
@@ -211,6 +255,7 @@ class ActionView:
     stand_ins: tuple[StandInView, ...] = ()
     lists_read: Mapping[str, datetime | None] = field(default_factory=dict[str, "datetime | None"])
     """While it waits: the groups of the plan whose members Slack keeps, and when they were read (None: never)."""
+    emergency: EmergencyView | None = None
 
     @property
     def approvals(self) -> tuple[VoteView, ...]:
@@ -241,7 +286,8 @@ class QueueLine:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QueueView:
     """What waits for one person; `mine` they may decide, soonest deadline first; `decided` is what they decided
-    lately; `delegations` are those in force or to come that they gave or hold."""
+    lately; `delegations` are those in force or to come that they gave or hold; `reviews` are the emergency releases
+    they have to look at, the longest due first."""
 
     person: PersonRef
     now: datetime
@@ -249,6 +295,7 @@ class QueueView:
     more: int
     decided: tuple[DecidedLine, ...] = ()
     delegations: tuple[DelegationView, ...] = ()
+    reviews: tuple[ReviewLine, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
