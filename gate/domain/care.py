@@ -25,3 +25,7 @@ class Care:
     digest_above: int = 5
     target_median_wait_sec: int | None = None
     target_p95_wait_sec: int | None = None
+
+
+SILENT = Care()
+"""What holds where a set says nothing about it."""

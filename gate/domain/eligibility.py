@@ -240,9 +240,9 @@ def enough(
     directory: Directory,
     risk: Risk = Risk.CRITICAL,
 ) -> bool:
-    """Whether these different people satisfy quorum and slots."""
+    """Whether these different people satisfy quorum and slots, and a second review where there is one."""
     voters = tuple(dict.fromkeys(people))
-    needed = max(plan.quorum, len(plan.distinct_groups))
+    needed = plan.voices_needed
     return len(voters) >= needed and None not in slots(plan, voters, directory, risk).values()
 
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from gate.domain.acting import DONE, HANDED_ON, acting, already, for_whom, used_up
 from gate.domain.action import Json
+from gate.domain.care import SILENT, Care
 from gate.domain.eligibility import could_decide, counting, enough, may_decide, risk_of, voices
-from gate.domain.escalation import asked_first
 from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import (
@@ -23,7 +23,9 @@ from gate.domain.request import (
     Vote,
 )
 from gate.domain.risk import Risk
-from gate.domain.submission import asking, callback, progress
+from gate.domain.routing import NO_LOADS, Load, Routed, able_of_asked, next_one, route, used_people
+from gate.domain.second_review import blind, carried_over, needless, result
+from gate.domain.submission import asking, callback, progress, spared
 from gate.domain.transitions import CARD, Change, Intent, move
 from gate.domain.verdict import ApprovalPlan, Decision, Verdict
 
@@ -39,11 +41,15 @@ def approve(
     directory: Directory,
     now: datetime,
     judged_again: Verdict | None = None,
+    resting: Refused | None = None,
+    care: Care = SILENT,
+    loads: Mapping[str, Load] = NO_LOADS,
 ) -> Change | Refused:
     """Count a person's approval; the one that completes quorum and slots decides.
 
     `judged_again` is the verdict of the policy in force where that is not the one the version was judged
-    under: it can refuse the approval or ask for more people, and never for fewer (INV-14).
+    under: it can refuse the approval or ask for more people, and never for fewer (INV-14). `resting` says why this
+    person should take a break first. `care` and `loads` say whom to ask next where a second review has nobody left.
     """
     mine = acting(record, person, version, "approve", directory)
     if isinstance(mine, Refused):
@@ -67,6 +73,8 @@ def approve(
     counted_already = used_up(record, mine, directory)
     if counted_already is not None:
         return counted_already
+    if resting is not None:
+        return resting
     if judged_again is not None:
         if judged_again.decision.strictness > Decision.REQUIRE_APPROVAL.strictness:
             return Refused(
@@ -96,6 +104,8 @@ def approve(
         detail["judged_again_under"] = judged_again.policy_digest
     actor = f"person:{person}"
     if not enough(plan, counted, directory, risk_of(voted)):
+        if blind(voted):
+            return _first_of_two(voted, record, actor, now, detail, directory, care, loads)
         told = _thread("approval.vote", now, person, **so_far)
         return move(
             record,
@@ -112,11 +122,46 @@ def approve(
         "approval.granted",
         actor=actor,
         now=now,
-        detail=detail,
+        detail=detail | _second_review(replace(voted, status=Status.APPROVED)),
         intents=(CARD, told, *callback(record, Status.APPROVED)),
         votes=voted.votes,
         decided_by=person,
     )
+
+
+def _first_of_two(
+    voted: ActionRecord,
+    record: ActionRecord,
+    actor: str,
+    now: datetime,
+    detail: dict[str, Json],
+    directory: Directory,
+    care: Care,
+    loads: Mapping[str, Load],
+) -> Change:
+    """The first approval under a blind second review: nobody is told, and where all who were asked have approved,
+    one more person is asked, as anybody would be."""
+    more: tuple[str, ...] = ()
+    if not able_of_asked(voted, directory, loads=loads, now=now):
+        used = used_people(voted, directory)
+        found = next_one(voted, directory, care=care, loads=loads, now=now, without=used)
+        more = (found,) if found is not None else ()
+    return move(
+        record,
+        "approval.vote",
+        actor=actor,
+        now=now,
+        detail=detail | ({"asked": list(more)} if more else {}),
+        intents=asking(voted, more, directory),
+        votes=voted.votes,
+        asked=(*voted.asked, *more),
+    )
+
+
+def _second_review(decided: ActionRecord) -> dict[str, Json]:
+    """What came of a blind second review, for the record; empty where two people did not have their say."""
+    found = result(decided)
+    return {"second_review": found} if found is not None else {}
 
 
 def reject(
@@ -146,18 +191,24 @@ def reject(
         comment=comment or None,
         on_behalf_of=mine.on_behalf_of,
     )
+    ended = replace(record, status=Status.REJECTED, votes=(*record.votes, vote))
     return move(
         record,
         "approval.rejected",
         actor=f"person:{person}",
         now=now,
-        detail={"category": category, "comment": bool(comment), **for_whom(mine, with_id=True)},
+        detail={
+            "category": category,
+            "comment": bool(comment),
+            **for_whom(mine, with_id=True),
+            **_second_review(ended),
+        },
         intents=(
             CARD,
             _thread("approval.rejected", now, person, category=category, **for_whom(mine)),
             *callback(record, Status.REJECTED),
         ),
-        votes=(*record.votes, vote),
+        votes=ended.votes,
         rejection=Rejection(category=category, comment=comment),
         decided_by=person,
     )
@@ -174,6 +225,8 @@ def edit(
     comment: str | None,
     directory: Directory,
     now: datetime,
+    care: Care = SILENT,
+    loads: Mapping[str, Load] = NO_LOADS,
 ) -> Change | Refused:
     """Make the next version of the payload. It has no votes (INV-10) and the stricter plan of old and new.
 
@@ -190,13 +243,17 @@ def edit(
     plan = tightened(handed_over(old, verdict, record.escalation_step), verdict)
     called = record.called if people_of(plan) == people_of(old) else ()
     after = replace(record, plan=plan, called=called, verdict=_merged(record.verdict, verdict))
+    plan = carried_over(plan, after, directory)
+    after = replace(after, plan=plan)
     if not enough(plan, could_decide(after, directory), directory, risk_of(after)):
         return Refused(
             code="edit_refused",
             sentence="Policy has others decide about the changed payload, and too few of them are left.",
         )
-    asked = tuple(p for p in asked_first(after, directory) if p not in record.asked)
+    routed = _asked_by_edit(after, old, directory, care, loads, now)
+    asked = tuple(p for p in routed.asked if p not in record.asked)
     voided = len(counting(record, directory))
+    told = 0 if blind(record) else voided
     made = Version(
         number=record.version.number + 1,
         payload=payload,
@@ -218,10 +275,12 @@ def edit(
             "rule": verdict.rule,
             "voided": voided,
             **for_whom(mine, with_id=True),
+            **({"asked": list(asked)} if asked else {}),
+            **spared(routed),
         },
         intents=(
             CARD,
-            _thread("approval.edited", now, person, version=made.number, voided=voided, **for_whom(mine)),
+            _thread("approval.edited", now, person, version=made.number, voided=told, **for_whom(mine)),
             *asking(after, asked, directory),
         ),
         versions=(*record.versions, made),
@@ -306,7 +365,7 @@ def tightened(plan: ApprovalPlan, verdict: Verdict) -> ApprovalPlan:
     if verdict.effective.risk is Risk.CRITICAL:
         quorum = max(quorum, 2)
     if newer is None:
-        return replace(plan, quorum=quorum)
+        return needless(replace(plan, quorum=quorum))
     if newer.quorum > quorum or len(newer.distinct_groups) > len(plan.distinct_groups):
         plan = replace(
             plan,
@@ -314,7 +373,7 @@ def tightened(plan: ApprovalPlan, verdict: Verdict) -> ApprovalPlan:
             groups=newer.groups,
             distinct_groups=newer.distinct_groups or plan.distinct_groups,
         )
-    return replace(
+    plan = replace(
         plan,
         quorum=max(quorum, newer.quorum),
         min_review_sec=max(plan.min_review_sec, newer.min_review_sec),
@@ -322,6 +381,7 @@ def tightened(plan: ApprovalPlan, verdict: Verdict) -> ApprovalPlan:
         allow=plan.allow & newer.allow,
         evidence=newer.evidence or plan.evidence,
     )
+    return needless(plan)
 
 
 def people_of(plan: ApprovalPlan) -> tuple[frozenset[str], ...]:
@@ -351,6 +411,21 @@ def handed_over(plan: ApprovalPlan, verdict: Verdict, fired: int) -> ApprovalPla
         distinct_groups=newer.distinct_groups or plan.distinct_groups,
         ladder=steps,
     )
+
+
+def _asked_by_edit(
+    after: ActionRecord,
+    old: ApprovalPlan,
+    directory: Directory,
+    care: Care,
+    loads: Mapping[str, Load],
+    now: datetime,
+) -> Routed:
+    """Whom to ask for a changed payload: nobody anew where the same people decide, in the same number."""
+    plan = after.plan or ApprovalPlan()
+    if people_of(plan) == people_of(old) and plan.people_needed == old.people_needed:
+        return Routed(asked=())
+    return route(after, directory, care=care, loads=loads, now=now)
 
 
 def _merged(old: Verdict, new: Verdict) -> Verdict:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gate.domain.action import Agent, Json, Proposal
+from gate.domain.care import SILENT, Care
 from gate.domain.eligibility import could_decide, enough, risk_of, stand_ins
-from gate.domain.escalation import asked_first, next_deadline
+from gate.domain.escalation import next_deadline
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Status, Version
+from gate.domain.routing import NO_LOADS, Load, Routed, route
+from gate.domain.second_review import sampled
 from gate.domain.transitions import CARD, Change, Intent, begin
 from gate.domain.verdict import Decision, Verdict
 
@@ -32,8 +36,13 @@ def submit(
     directory: Directory,
     now: datetime,
     repage_sec: int,
+    care: Care = SILENT,
+    loads: Mapping[str, Load] = NO_LOADS,
 ) -> Change:
-    """The record of a new action. A request that nobody could ever approve is denied instead of waiting."""
+    """The record of a new action. A request that nobody could ever approve is denied instead of waiting.
+
+    `loads` are those of the people it may ask, as far as `care` looks at them.
+    """
     record = _record(action_id, agent, proposal, payload_sha256, verdict, now)
     if record.status is Status.PENDING:
         plan = verdict.plan
@@ -56,12 +65,19 @@ def submit(
     }
     if status is not Status.PENDING or plan is None:
         return begin(record, kind, actor="policy", now=now, detail=detail, intents=callback(record, status))
-    asked = asked_first(record, directory)
+    record = replace(record, plan=sampled(record, directory, care))
+    routed = route(record, directory, care=care, loads=loads, now=now)
+    asked = routed.asked
     record = replace(record, asked=asked, sla_at=now + timedelta(seconds=plan.sla_sec))
     record = replace(record, deadline=next_deadline(record, now=now, repage_sec=repage_sec))
-    detail |= {"asked": list(asked), "quorum": plan.quorum, "sla_sec": plan.sla_sec}
+    detail |= {"asked": list(asked), "quorum": plan.quorum, "sla_sec": plan.sla_sec, **spared(routed)}
     asks = asking(record, asked, directory)
     return begin(record, kind, actor="policy", now=now, detail=detail, intents=(CARD, *asks))
+
+
+def spared(routed: Routed) -> dict[str, Json]:
+    """Who was passed over and why, for the record; empty where nobody was."""
+    return {"skipped": [f"{person}:{why}" for person, why in routed.skipped]} if routed.skipped else {}
 
 
 def asking(record: ActionRecord, people: tuple[str, ...], directory: Directory) -> tuple[Intent, ...]:

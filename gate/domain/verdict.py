@@ -102,6 +102,16 @@ class ApprovalPlan:
     second_review: bool = False
 
     @property
+    def people_needed(self) -> int:
+        """How many different people policy asks for, as everybody is told."""
+        return max(self.quorum, len(self.distinct_groups))
+
+    @property
+    def voices_needed(self) -> int:
+        """How many different people have to agree, with the second reviewer of whom nobody is told."""
+        return self.people_needed + (1 if self.second_review else 0)
+
+    @property
     def ways(self) -> tuple[str, ...]:
         """Every way by which this request calls people once its time is up: Slack, and what the ladder uses."""
         return tuple(dict.fromkeys(("slack", *(way for step in self.ladder for way in step.via))))
