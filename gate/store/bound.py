@@ -35,9 +35,11 @@ class Bound:
         """The one value of a statement that always answers with one row."""
         return (await self.connection.execute(statement)).scalar_one()
 
-    async def moved(self, statement: Executable) -> int:
-        """How many rows an UPDATE or DELETE changed."""
-        return (await self.connection.execute(statement)).rowcount
+    async def moved(
+        self, statement: Executable, parameters: Sequence[Mapping[str, Any]] | None = None
+    ) -> int:
+        """How many rows an UPDATE or DELETE changed, over all sets of parameters where several are given."""
+        return (await self.connection.execute(statement, parameters)).rowcount
 
     async def put(self, table: Table, *rows: Mapping[str, Any]) -> None:
         """Insert rows; a conflict is an error."""

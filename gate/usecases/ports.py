@@ -161,6 +161,16 @@ class Actions(Protocol):
         same; then the transaction is given up."""
         ...
 
+    async def claim(self, action_ids: Sequence[str]) -> tuple[ActionRecord, ...]:
+        """Those of them that nobody else is changing at this moment, in the order given, kept from others until this
+        transaction ends. Waits for nobody, so that no two transactions that hold several block each other."""
+        ...
+
+    async def save_claimed(self, records: Sequence[ActionRecord]) -> bool:
+        """Replace several claimed actions at once, each as `save` does. False means that one of them moved all the
+        same; then the transaction is given up."""
+        ...
+
     async def page(self, which: ActionFilter, *, cursor: str | None, limit: int) -> Page[ActionRecord]: ...
 
     async def pending(self, *, limit: int) -> tuple[ActionRecord, ...]:

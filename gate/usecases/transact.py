@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from gate.domain.refusal import Refused
@@ -35,20 +35,27 @@ async def commit(deps: Deps, tx: Transaction, before: ActionRecord | None, chang
     last = changes[-1].record
     if before is not None and not await tx.actions.save(last, expected_revision=before.revision):
         raise Outrun
-    for change in changes:
-        await tx.audit.append(change.audit)
-        for intent in change.intents:
-            await tx.outbox.add(
-                Message(
-                    id=deps.ids.new("msg"),
-                    action_id=last.id,
-                    channel=intent.channel,
-                    kind=intent.kind,
-                    body=intent.body,
-                    created_at=change.audit.at,
-                    due_at=change.audit.at,
-                )
+    await _tell(deps, tx, changes)
+
+
+async def _tell(deps: Deps, tx: Transaction, changes: list[Change]) -> None:
+    """What is on record about the changes, and what leaves because of them, in their order."""
+    await tx.audit.append(*(change.audit for change in changes))
+    await tx.outbox.add(
+        *(
+            Message(
+                id=deps.ids.new("msg"),
+                action_id=change.record.id,
+                channel=intent.channel,
+                kind=intent.kind,
+                body=intent.body,
+                created_at=change.audit.at,
+                due_at=change.audit.at,
             )
+            for change in changes
+            for intent in change.intents
+        )
+    )
 
 
 def announce(deps: Deps, action_id: str, changes: list[Change]) -> None:
@@ -79,3 +86,29 @@ async def on_action(deps: Deps, action_id: str, decide: Decide) -> Done | Refuse
         announce(deps, action_id, result)
         return Done(record=result[-1].record)
     return Refused(code="conflict", sentence="Too much is happening to this action at once; try again.")
+
+
+async def on_actions(deps: Deps, action_ids: Sequence[str], decide: Decide) -> dict[str, Done | Refused]:
+    """As `on_action` for many at once, decided in the order given and committed in one transaction.
+
+    A refusal holds back no other action. One that somebody else is changing at this moment has no entry in the
+    answer. Raises whatever goes wrong with any of them, `Outrun` too: then nothing is committed, and the caller
+    goes on one by one.
+    """
+    answers: dict[str, Done | Refused] = {}
+    made: list[Change] = []
+    async with deps.store.writing() as tx:
+        for before in await tx.actions.claim(action_ids):
+            result = await decide(tx, before)
+            if isinstance(result, Refused):
+                answers[before.id] = result
+                continue
+            answers[before.id] = Done(record=result[-1].record)
+            made += result
+        changed = {change.record.id: change.record for change in made}
+        if not await tx.actions.save_claimed(list(changed.values())):
+            raise Outrun
+        await _tell(deps, tx, made)
+    for change in made:
+        announce(deps, change.record.id, [change])
+    return answers

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -22,6 +23,10 @@ from gate.usecases.ports import DEADLINES, Deps, Due, StoreUnavailable
 log = structlog.get_logger(__name__)
 
 Fire = Callable[[Deps, FireDeadline], Awaitable[Done | Refused]]
+Together = Callable[[Deps, Sequence[FireDeadline]], Awaitable[dict[str, Done | Refused]]]
+
+_Key = tuple[str, int]
+"""An armed deadline: its action and its number."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,9 +34,9 @@ class Pace:
     """How the ticker works, in seconds and counts.
 
     It looks at least every `heartbeat_sec`, and within `shortest_sec` of the next deadline's time
-    (`troubled_sec` while there are deadlines that cannot be acted on). Up to `at_once` actions are worked on
-    side by side, `batch` read at a time. An action that cannot be acted on is tried again after `retry_sec`,
-    doubling up to `longest_retry_sec`.
+    (`troubled_sec` while there are deadlines that cannot be acted on). Up to `batch` are acted on in one
+    transaction; where one of them cannot be, each for itself, `at_once` side by side. An action that cannot be
+    acted on is tried again after `retry_sec`, doubling up to `longest_retry_sec`.
     """
 
     heartbeat_sec: float = 1.0
@@ -52,6 +57,14 @@ class _Trouble:
     wait_sec: float
 
 
+def _key(due: Due) -> _Key:
+    return due.action_id, due.seq
+
+
+def _command(due: Due) -> FireDeadline:
+    return FireDeadline(action_id=due.action_id, seq=due.seq)
+
+
 class Ticker:
     """Fires deadlines when they are due, each once, the late ones on return.
 
@@ -61,12 +74,19 @@ class Ticker:
     """
 
     def __init__(
-        self, deps: Deps, metrics: Metrics, *, pace: Pace | None = None, fire: Fire = deadline.fire
+        self,
+        deps: Deps,
+        metrics: Metrics,
+        *,
+        pace: Pace | None = None,
+        fire: Fire = deadline.fire,
+        together: Together | None = deadline.fire_together,
     ) -> None:
         self._deps = deps
         self._metrics = metrics
         self._pace = pace or Pace()
         self._fire = fire
+        self._together = together
         self._troubles: dict[str, _Trouble] = {}
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._job: Job | None = None
@@ -110,39 +130,64 @@ class Ticker:
         One that fails is left for later and stops no other (its neighbours are read past it).
         Raises StoreUnavailable where the store cannot be read.
         """
-        done: set[tuple[str, int]] = set()
-        room = asyncio.Semaphore(self._pace.at_once)
-        while due := await self._due(self._deps.clock.now()):
-            again = [each for each in due if (each.action_id, each.seq) in done]
-            for each in again:  # it did its work and is still there: never spin on it
-                self._postpone(each)
-            fresh = [each for each in due if each not in again]
-            results = await asyncio.gather(*(self._fire_one(each, room) for each in fresh))
-            done.update((each.action_id, each.seq) for each, ok in zip(fresh, results, strict=True) if ok)
+        done: set[_Key] = set()
+        elsewhere: set[_Key] = set()  # in the hands of another replica, or of somebody who decides just now
+        while due := await self._due(self._deps.clock.now(), but=elsewhere):
+            for each in due:
+                if _key(each) in done:  # it did its work and is still there: never spin on it
+                    self._postpone(each)
+            fresh = [each for each in due if _key(each) not in done]
+            done |= await self._fire_batch(fresh, elsewhere)
+        if elsewhere:
+            left = await self._due(self._deps.clock.now())
+            done |= await self._fire_each([each for each in left if _key(each) in elsewhere])
         return len(done)
 
-    async def _due(self, now: datetime) -> list[Due]:
-        limit = self._pace.batch + len(self._troubles)
+    async def _due(self, now: datetime, but: AbstractSet[_Key] = frozenset()) -> list[Due]:
+        limit = self._pace.batch + len(self._troubles) + len(but)
         async with self._deps.store.reading() as tx:
             found = await tx.deadlines.due(now, limit=limit)
         known = {each.action_id: each.seq for each in found}
         if len(found) < limit:  # whatever is not due any more is no trouble any more
             self._troubles = {a: t for a, t in self._troubles.items() if known.get(a) == t.seq}
-        return [each for each in found if not self._is_waiting(each, now)][: self._pace.batch]
+        fresh = [each for each in found if _key(each) not in but and not self._is_waiting(each, now)]
+        return fresh[: self._pace.batch]
 
     def _is_waiting(self, due: Due, now: datetime) -> bool:
         trouble = self._troubles.get(due.action_id)
         return trouble is not None and trouble.seq == due.seq and trouble.again_at > now
 
+    async def _fire_batch(self, batch: Sequence[Due], elsewhere: set[_Key]) -> set[_Key]:
+        """Those that did their work: in one transaction, or one by one where anything is wrong with one of them."""
+        if self._together is None or len(batch) < 2:
+            return await self._fire_each(batch)
+        try:
+            results = await self._together(self._deps, [_command(each) for each in batch])
+        except Exception as error:
+            log.info("deadline.one_by_one", count=len(batch), error=type(error).__name__)
+            return await self._fire_each(batch)
+        elsewhere |= {_key(each) for each in batch if each.action_id not in results}
+        told = [each for each in batch if each.action_id in results]
+        return {_key(each) for each in told if self._note(each, results[each.action_id])}
+
+    async def _fire_each(self, batch: Sequence[Due]) -> set[_Key]:
+        room = asyncio.Semaphore(self._pace.at_once)
+        worked = await asyncio.gather(*(self._fire_one(each, room) for each in batch))
+        return {_key(each) for each, ok in zip(batch, worked, strict=True) if ok}
+
     async def _fire_one(self, due: Due, room: asyncio.Semaphore) -> bool:
         async with room:
             try:
-                result = await self._fire(self._deps, FireDeadline(action_id=due.action_id, seq=due.seq))
+                result = await self._fire(self._deps, _command(due))
             except Exception as error:
                 self._postpone(due)
                 self._metrics.deadlines.labels(result="failed").inc()
                 log.error("deadline.failed", action=due.action_id, seq=due.seq, error=type(error).__name__)
                 return False
+        return self._note(due, result)
+
+    def _note(self, due: Due, result: Done | Refused) -> bool:
+        """Count and log what a deadline did; whether it did its work."""
         if isinstance(result, Refused):
             # Normally somebody else was quicker and the row is gone; should it come up again, it waits.
             self._postpone(due)

@@ -47,7 +47,7 @@ def fire() -> Recorder:
 
 @pytest.fixture
 def ticker(gate: World, metrics: Metrics, fire: Recorder) -> Ticker:
-    return Ticker(gate.deps, metrics, fire=fire)
+    return Ticker(gate.deps, metrics, fire=fire, together=None)
 
 
 async def test_nothing_fires_early(gate: World, ticker: Ticker, fire: Recorder):
@@ -112,7 +112,7 @@ async def test_one_that_fails_stops_no_other_and_is_tried_again(
     gate: World, metrics: Metrics, fire: Recorder
 ):
     """Even where the failing ones are the earliest and fill a whole batch."""
-    ticker = Ticker(gate.deps, metrics, fire=fire, pace=Pace(batch=2, at_once=2))
+    ticker = Ticker(gate.deps, metrics, fire=fire, together=None, pace=Pace(batch=2, at_once=2))
     records = [(await gate.propose(payload={"amount": 1000 + n, "order": str(n)})).record for n in range(6)]
     fire.failing = {record.id for record in records[:3]}
     gate.clock.pass_(days=1)
@@ -150,7 +150,7 @@ async def test_a_deadline_that_does_its_work_and_stays_does_not_spin(gate: World
         return Done(record=record)
 
     gate.clock.pass_(days=1)
-    assert await Ticker(gate.deps, metrics, fire=leaves_it).tick() == 1
+    assert await Ticker(gate.deps, metrics, fire=leaves_it, together=None).tick() == 1
     assert calls == {record.id: 1}
 
 
@@ -199,7 +199,7 @@ async def test_a_running_ticker_fires_within_a_tenth_of_a_second(
     record = (await gate.propose()).record
     assert record.deadline is not None
     deps = running(gate, record.deadline.due_at - timedelta(seconds=0.3))
-    ticker = Ticker(deps, metrics, fire=fire, pace=Pace(heartbeat_sec=20))
+    ticker = Ticker(deps, metrics, fire=fire, together=None, pace=Pace(heartbeat_sec=20))
     await ticker.start()
     try:
         async with asyncio.timeout(10):
@@ -218,6 +218,7 @@ async def test_a_deadline_armed_meanwhile_is_noticed_at_once(gate: World, metric
         running(gate, gate.clock.now() + timedelta(minutes=10)),
         metrics,
         fire=fire,
+        together=None,
         pace=Pace(heartbeat_sec=3600),
     )
     await ticker.start()
@@ -250,6 +251,7 @@ async def test_a_machine_clock_that_goes_back_does_not_stall_it(
         running(gate, record.deadline.due_at - timedelta(seconds=0.4)),
         metrics,
         fire=fire,
+        together=None,
         pace=Pace(heartbeat_sec=0.2),
     )
     await ticker.start()
@@ -276,7 +278,7 @@ async def test_stopping_finishes_what_was_begun(gate: World, metrics: Metrics):
 
     record = (await gate.propose()).record
     gate.clock.pass_(minutes=10)
-    ticker = Ticker(gate.deps, metrics, fire=slow)
+    ticker = Ticker(gate.deps, metrics, fire=slow, together=None)
     await ticker.start()
     await begun.wait()
     stopping = asyncio.create_task(ticker.stop())
@@ -291,7 +293,7 @@ async def test_a_store_that_goes_away_is_waited_for(gate: World, metrics: Metric
     """INV-52: with the database back, deadlines act again without a restart."""
     record = (await gate.propose()).record
     gate.clock.pass_(days=1)
-    ticker = Ticker(gate.deps, metrics, fire=fire, pace=Pace(heartbeat_sec=0.05))
+    ticker = Ticker(gate.deps, metrics, fire=fire, together=None, pace=Pace(heartbeat_sec=0.05))
     await gate.store.close()
     await ticker.start()
     try:
