@@ -82,7 +82,11 @@ actions = Table(
 PENDING = actions.c.status == literal_column("'pending'")
 """For queries, too: a planner takes a partial index only where it reads the very constant, not a parameter."""
 
+ASKED = actions.c.plan.is_not(None)
+"""Whoever was let through or refused by policy alone asked nobody."""
+
 Index("ix_actions_newest", actions.c.created_at, actions.c.id)
+Index("ix_actions_asked", actions.c.created_at, sqlite_where=ASKED, postgresql_where=ASKED)
 Index("ix_actions_like_it", actions.c.agent_id, actions.c.topic, actions.c.created_at)
 Index("ix_actions_retries", actions.c.agent_id, actions.c.payload_sha256, actions.c.created_at)
 Index("ix_actions_queue", actions.c.sla_at, actions.c.id, sqlite_where=PENDING, postgresql_where=PENDING)
@@ -114,6 +118,7 @@ votes = Table(
     Column("comment", Words),
     Column("on_behalf_of", Words),
     Index("ix_votes_person", "person", "at"),
+    Index("ix_votes_newest", "at"),
 )
 
 # Who was asked for what, beside `actions.asked`, to be counted by person; open while the request waits for them.

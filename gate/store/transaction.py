@@ -9,6 +9,7 @@ from gate.store.bound import Bound
 from gate.store.cards import SqlCards
 from gate.store.deadlines import SqlDeadlines
 from gate.store.delegations import SqlDelegations
+from gate.store.figures import SqlFigures
 from gate.store.grants import SqlGrants
 from gate.store.listings import SqlListings
 from gate.store.outbox import SqlOutbox
@@ -31,3 +32,4 @@ class SqlTransaction:
         self.agents = SqlAgents(bound)
         self.listings = SqlListings(bound)
         self.snapshots = SqlSnapshots(bound)
+        self.figures = SqlFigures(bound)

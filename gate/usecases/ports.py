@@ -11,9 +11,11 @@ from typing import Generic, Protocol, TypeVar
 from gate.domain.action import Agent, Json, Velocity
 from gate.domain.audit import AuditRecord
 from gate.domain.backlog import Asked, Waiting
+from gate.domain.backlog import Asked, Waiting
 from gate.domain.delegation import Delegation
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Grant, GrantState, Status
+from gate.domain.reviewing import Given
 from gate.domain.reviewing import Given
 from gate.policy.compile import PolicySet
 
@@ -508,6 +510,22 @@ class Figures(Protocol):
         ...
 
 
+class Figures(Protocol):
+    """What figures are made of: bounded reads, in no particular order."""
+
+    async def waiting(self, now: datetime) -> tuple[Waiting, ...]:
+        """What is open, by risk, the highest first."""
+        ...
+
+    async def asked(self, since: datetime, *, limit: int) -> tuple[Asked, ...]:
+        """The newest `limit` requests that asked people since then."""
+        ...
+
+    async def given(self, since: datetime, *, person: str | None = None, limit: int) -> tuple[Given, ...]:
+        """The newest `limit` votes since then, of everybody or of one person."""
+        ...
+
+
 class Transaction(Protocol):
     """One database transaction over all aggregates; committed on clean exit, rolled back otherwise."""
 
@@ -533,6 +551,8 @@ class Transaction(Protocol):
     def listings(self) -> Listings: ...
     @property
     def snapshots(self) -> Snapshots: ...
+    @property
+    def figures(self) -> Figures: ...
     @property
     def figures(self) -> Figures: ...
 

@@ -17,6 +17,14 @@ def upgrade() -> None:
     op.add_column("actions", sa.Column("joined", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("actions", sa.Column("emergency", sa.Text()))
     op.create_index("ix_votes_person", "votes", ["person", "at"])
+    op.create_index("ix_votes_newest", "votes", ["at"])
+    op.create_index(
+        "ix_actions_asked",
+        "actions",
+        ["created_at"],
+        sqlite_where=sa.text("plan IS NOT NULL"),
+        postgresql_where=sa.text("plan IS NOT NULL"),
+    )
     op.create_index(
         "ix_deadlines_review",
         "deadlines",
