@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, bindparam, delete, select, tuple_, update
+from sqlalchemy import Row, Select, Table, bindparam, case, delete, select, tuple_, update
 
 from gate.domain.action import Velocity
 from gate.domain.request import ActionRecord, Status
+from gate.domain.risk import Risk
 from gate.store import history
+from gate.store.asks import keep_in_step
 from gate.store.bound import Bound
 from gate.store.cursor import after_action, read_after_action
 from gate.store.rows import (
@@ -25,15 +27,26 @@ from gate.store.rows import (
     version_row,
     vote_row,
 )
-from gate.store.tables import PENDING, REVIEW, actions, deadlines, idempotency, reassignments, versions, votes
-from gate.usecases.ports import ActionFilter, LikeIt, Page
+from gate.store.tables import (
+    PENDING,
+    REVIEW,
+    actions,
+    cards,
+    deadlines,
+    idempotency,
+    reassignments,
+    versions,
+    votes,
+)
+from gate.usecases.ports import ActionFilter, Clock, LikeIt, Page
 
 
 class SqlActions:
     """Implements `ports.Actions`."""
 
-    def __init__(self, bound: Bound) -> None:
+    def __init__(self, bound: Bound, clock: Clock) -> None:
         self._bound = bound
+        self._clock = clock
         # Records this transaction has read or written, so that `save` knows what is stored already.
         self._seen: dict[str, ActionRecord] = {}
 
@@ -43,9 +56,10 @@ class SqlActions:
         """Waits for one that takes the key or the twin in an open transaction. ValueError for a record that no store
         may hold: no deadline while pending or one when not, or a proposal that is not its first version."""
         _demand_sound(record)
-        if idempotency_key is not None:
-            if not await self.add_key(record, idempotency_key=idempotency_key, body_sha256=body_sha256):
-                return False
+        if idempotency_key is not None and not await self.add_key(
+            record, idempotency_key=idempotency_key, body_sha256=body_sha256
+        ):
+            return False
         columns = fixed_columns(record) | changing_columns(record, None)
         if twin is None:
             await self._bound.put(actions, columns)
@@ -181,6 +195,13 @@ class SqlActions:
         by_due = WHOLE.where(REVIEW).order_by(deadlines.c.due_at, actions.c.id)
         return await self._whole(by_due.limit(limit))
 
+    async def in_digest(self, digest_id: str, *, limit: int) -> tuple[ActionRecord, ...]:
+        member = cards.c.digest == digest_id
+        rank = case({risk.value: risk.rank for risk in Risk}, value=actions.c.risk, else_=0)
+        shared = select(cards.c.action_id).where(member)
+        statement = WHOLE.where(PENDING, actions.c.id.in_(shared))
+        return await self._whole(statement.order_by(rank.desc(), actions.c.sla_at, actions.c.id).limit(limit))
+
     async def pending_count(self, agent_id: str) -> int:
         return await history.pending_count(self._bound, agent_id)
 
@@ -243,6 +264,7 @@ class SqlActions:
         await self._bound.put(votes, *voted)
         await self._bound.put(reassignments, *passed_on)
         await self._bound.put_over(deadlines, *armed)
+        await keep_in_step(self._bound, moves, self._clock.now())
         if disarmed:
             await self._bound.moved(delete(deadlines).where(deadlines.c.action_id.in_(disarmed)))
 

@@ -145,7 +145,7 @@ class SqlStore:
     @asynccontextmanager
     async def _transaction(self, *, writable: bool) -> AsyncIterator[Transaction]:
         async with self._bound(writable=writable) as bound:
-            yield SqlTransaction(bound)
+            yield SqlTransaction(bound, self._clock)
 
     @asynccontextmanager
     async def _bound(self, *, writable: bool) -> AsyncIterator[Bound]:

@@ -78,6 +78,7 @@ actions = Table(
     Column("outcome", Text),
     Column("joined", Integer, nullable=False, server_default="0"),
     Column("emergency", Text),
+    Column("twin", KEY),  # what equal proposals have in common; none where they are not to join
 )
 PENDING = actions.c.status == literal_column("'pending'")
 """For queries, too: a planner takes a partial index only where it reads the very constant, not a parameter."""
@@ -90,6 +91,14 @@ Index("ix_actions_asked", actions.c.created_at, sqlite_where=ASKED, postgresql_w
 Index("ix_actions_like_it", actions.c.agent_id, actions.c.topic, actions.c.created_at)
 Index("ix_actions_retries", actions.c.agent_id, actions.c.payload_sha256, actions.c.created_at)
 Index("ix_actions_queue", actions.c.sla_at, actions.c.id, sqlite_where=PENDING, postgresql_where=PENDING)
+Index(
+    "uq_actions_twin",
+    actions.c.agent_id,
+    actions.c.twin,
+    unique=True,
+    sqlite_where=PENDING,
+    postgresql_where=PENDING,
+)
 Index("ix_actions_open", actions.c.agent_id, actions.c.status, sqlite_where=PENDING, postgresql_where=PENDING)
 
 versions = Table(
@@ -131,8 +140,8 @@ asks = Table(
     Column("open", Boolean, nullable=False),
     Index("ix_asks_last", "person", "at"),
 )
-_OPEN = asks.c.open.is_(True)
-Index("ix_asks_open", asks.c.person, sqlite_where=_OPEN, postgresql_where=_OPEN)
+OPEN = asks.c.open.is_(True)
+Index("ix_asks_open", asks.c.person, sqlite_where=OPEN, postgresql_where=OPEN)
 
 reassignments = Table(
     "reassignments",
@@ -209,6 +218,9 @@ outbox = Table(
     Column("attempts", Integer, nullable=False),
     Column("last_error", Words),
     Column("dead", Boolean, nullable=False),
+    Column("not_before", Instant),  # held until then, and till then no part of its line
+    Column("person", Words),  # whom a direct message is for, and why: to be counted by person
+    Column("why", KEY),
 )
 _ALIVE = outbox.c.dead.is_(False)
 Index(
@@ -227,6 +239,7 @@ Index(
     sqlite_where=_ALIVE,
     postgresql_where=_ALIVE,
 )
+Index("ix_outbox_person", outbox.c.person, sqlite_where=_ALIVE, postgresql_where=_ALIVE)
 
 audit = Table(
     "audit",
@@ -250,6 +263,47 @@ cards = Table(
     Column("ts", Words),
     Column("posting_since", Instant, nullable=False),
     Column("rendered_sha256", KEY),
+    Column("digest", KEY),  # the message it shares with others; none where it has a card of its own
+    Index("ix_cards_digest", "digest"),
+    Index("ix_cards_placed", "channel", "posting_since"),
+)
+
+# One message in a channel for many requests of one agent; while it is not closed, further ones may join it.
+digests = Table(
+    "digests",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("agent_id", KEY, nullable=False),
+    Column("channel", Words, nullable=False),
+    Column("ts", Words),
+    Column("posting_since", Instant),
+    Column("opened_at", Instant, nullable=False),
+    Column("added_at", Instant, nullable=False),
+    Column("members", Integer, nullable=False),
+    Column("closed", Boolean, nullable=False),
+    Column("told", Text, nullable=False),
+    Column("rendered_sha256", KEY),
+    Column("leased_until", Instant),
+    Index("ix_digests_placed", "channel", "posting_since"),
+)
+_UNCLOSED = digests.c.closed.is_(False)
+Index(
+    "uq_digests_open",
+    digests.c.agent_id,
+    digests.c.channel,
+    unique=True,
+    sqlite_where=_UNCLOSED,
+    postgresql_where=_UNCLOSED,
+)
+
+# When a person was sent a direct message last, by kind: what can share waits for its minute.
+pings = Table(
+    "pings",
+    metadata,
+    Column("person", Words, primary_key=True),
+    Column("urgent", Boolean, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("merged", Boolean, nullable=False),
 )
 
 pins = Table(

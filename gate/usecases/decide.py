@@ -6,12 +6,16 @@ from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Choice
 from gate.domain.review import already, approve, reject
+from gate.domain.routing import NO_LOADS
+from gate.domain.second_review import blind
 from gate.domain.timeouts import fire
 from gate.domain.transitions import Change
 from gate.usecases.commands import CastVote, Done
 from gate.usecases.directory import directory_now
 from gate.usecases.judging import judge_payload, judge_release
+from gate.usecases.loads import loads_around, resting
 from gate.usecases.ports import Deps, Transaction
+from gate.usecases.rebalance import spread
 from gate.usecases.transact import on_action
 
 
@@ -42,7 +46,8 @@ async def overdue(deps: Deps, tx: Transaction, record: ActionRecord, directory: 
 
 async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
     """The record after the vote, or why it does not count. Exactly one of two racing votes decides (INV-03);
-    eligibility is checked on the directory in force (INV-13), policy on the set in force (INV-14)."""
+    eligibility is checked on the directory in force (INV-13), policy on the set in force (INV-14), and whether this
+    person needs a break before they approve anything more."""
     late: Refused | None = None
 
     async def vote(tx: Transaction, before: ActionRecord) -> list[Change] | Refused:
@@ -67,6 +72,7 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
             again = None
             if not record.status.terminal and rules.policy.digest != record.version.policy_digest:
                 again = await judge_payload(tx, rules, record, record.version.payload, now)
+            care = rules.policy.care
             result = approve(
                 record,
                 person=cmd.person,
@@ -75,6 +81,9 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
                 directory=directory,
                 now=now,
                 judged_again=again,
+                resting=await resting(tx, cmd.person, care, now),
+                care=care,
+                loads=await loads_around(tx, record, directory, care) if blind(record) else NO_LOADS,
             )
         if isinstance(result, Refused):
             if not fired:
@@ -87,4 +96,6 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
     done = await on_action(deps, cmd.action_id, vote)
     if late is not None and isinstance(done, Done):
         return late
+    if isinstance(done, Done) and cmd.choice is Choice.APPROVE:
+        await spread(deps, cmd.person)
     return done

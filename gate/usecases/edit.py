@@ -8,6 +8,8 @@ from gate.domain.refusal import FieldProblem, Refused
 from gate.domain.request import ActionRecord
 from gate.domain.review import approve
 from gate.domain.review import edit as edited
+from gate.domain.routing import NO_LOADS
+from gate.domain.second_review import blind
 from gate.domain.transitions import Change
 from gate.domain.verdict import ApprovalPlan, Decision
 from gate.policy.constraints import check
@@ -16,7 +18,9 @@ from gate.usecases.commands import Done, EditPayload
 from gate.usecases.decide import overdue
 from gate.usecases.directory import directory_now
 from gate.usecases.judging import judge_edit
+from gate.usecases.loads import loads_around, loads_for, resting
 from gate.usecases.ports import Deps, Transaction
+from gate.usecases.rebalance import spread
 from gate.usecases.transact import on_action
 
 MAX_PAYLOAD_BYTES = 256 * 1024
@@ -41,13 +45,18 @@ async def edit(deps: Deps, cmd: EditPayload) -> Done | Refused:
             return fired or result
         changes = [*fired, result]
         if cmd.approve:
+            care = deps.rules.current.policy.care
+            edited_one = result.record
             voted = approve(
-                result.record,
+                edited_one,
                 person=cmd.person,
-                version=result.record.version.number,
+                version=edited_one.version.number,
                 comment=cmd.comment,
                 directory=directory,
                 now=now,
+                resting=await resting(tx, cmd.person, care, now),
+                care=care,
+                loads=await loads_around(tx, edited_one, directory, care) if blind(edited_one) else NO_LOADS,
             )
             if isinstance(voted, Refused):
                 return _others_decide(voted)
@@ -55,7 +64,11 @@ async def edit(deps: Deps, cmd: EditPayload) -> Done | Refused:
         return changes
 
     done = await on_action(deps, cmd.action_id, change)
-    return late if late is not None and isinstance(done, Done) else done
+    if late is not None and isinstance(done, Done):
+        return late
+    if isinstance(done, Done) and cmd.approve:
+        await spread(deps, cmd.person)
+    return done
 
 
 def _others_decide(voted: Refused) -> Refused:
@@ -84,6 +97,7 @@ async def _edited(
         sentence = f"The changed payload has more than {MAX_PAYLOAD_BYTES // 1024} KiB."
         return Refused(code="edit_refused", sentence=sentence)
     verdict = await judge_edit(tx, rules, record, cmd.payload, now)
+    care = rules.policy.care
     result = edited(
         record,
         person=cmd.person,
@@ -94,6 +108,8 @@ async def _edited(
         comment=cmd.comment,
         directory=directory,
         now=now,
+        care=care,
+        loads=await loads_for(tx, verdict, directory, care),
     )
     if isinstance(result, Refused) and result.code != "edit_refused":
         return result

@@ -11,12 +11,14 @@ from typing import Generic, Protocol, TypeVar
 from gate.domain.action import Agent, Json, Velocity
 from gate.domain.audit import AuditRecord
 from gate.domain.backlog import Asked, Waiting
-from gate.domain.backlog import Asked, Waiting
+from gate.domain.bursts import Ping
 from gate.domain.delegation import Delegation
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Grant, GrantState, Status
 from gate.domain.reviewing import Given
-from gate.domain.reviewing import Given
+from gate.domain.risk import Risk
+from gate.domain.verdict import ApprovalPlan
+from gate.domain.routing import Load
 from gate.policy.compile import PolicySet
 
 T = TypeVar("T")
@@ -163,16 +165,6 @@ class Actions(Protocol):
         same; then the transaction is given up."""
         ...
 
-    async def claim(self, action_ids: Sequence[str]) -> tuple[ActionRecord, ...]:
-        """Those of them that nobody else is changing at this moment, in the order given, kept from others until this
-        transaction ends. Waits for nobody, so that no two transactions that hold several block each other."""
-        ...
-
-    async def save_claimed(self, records: Sequence[ActionRecord]) -> bool:
-        """Replace several claimed actions at once, each as `save` does. False means that one of them moved all the
-        same; then the transaction is given up."""
-        ...
-
     async def page(self, which: ActionFilter, *, cursor: str | None, limit: int) -> Page[ActionRecord]: ...
 
     async def pending(self, *, limit: int) -> tuple[ActionRecord, ...]:
@@ -181,6 +173,10 @@ class Actions(Protocol):
 
     async def in_review(self, *, limit: int) -> tuple[ActionRecord, ...]:
         """Emergency releases that no supervisor has looked at, the longest due first."""
+        ...
+
+    async def in_digest(self, digest_id: str, *, limit: int) -> tuple[ActionRecord, ...]:
+        """Pending actions that share this message, the highest risk first, then the soonest SLA."""
         ...
 
     async def pending_count(self, agent_id: str) -> int: ...
@@ -198,6 +194,22 @@ class Actions(Protocol):
         ...
 
     async def like_it(self, agent_id: str, topic: str, since: datetime, *, except_id: str) -> LikeIt: ...
+
+
+class Asks(Protocol):
+    """Who was asked for what, by person; `Actions` writes it. An ask is open exactly while its action is pending."""
+
+    async def loads(self, people: Sequence[str], *, cap: int) -> Mapping[str, Load]:
+        """What waits for each of them, counted up to `cap`, and when they were asked last. Breaks are not known."""
+        ...
+
+    async def approvals_of(self, people: Sequence[str], *, limit: int) -> Mapping[str, tuple[datetime, ...]]:
+        """When each of them approved something, the newest first, at most `limit` times each."""
+        ...
+
+    async def waiting_for(self, person: str, *, limit: int) -> tuple[str, ...]:
+        """Pending actions this person was asked for."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -346,6 +358,8 @@ class Card:
     ts: str | None
     posting_since: datetime
     rendered_sha256: str | None = None
+    digest: str | None = None
+    """The message it shares with others, which `channel` and `ts` tell the place of; None for a card of its own."""
 
 
 class Cards(Protocol):
@@ -354,6 +368,130 @@ class Cards(Protocol):
     async def get(self, action_id: str) -> Card | None: ...
 
     async def put(self, card: Card) -> None: ...
+
+    async def place(self, card: Card) -> bool:
+        """Store the first place of an action; False, nothing stored, where it has one already."""
+        ...
+
+    async def placed(self, agent_id: str, channel: str, since: datetime) -> Mapping[Risk, int]:
+        """How many requests of the agent came to the channel since then, with a card of their own or sharing one."""
+        ...
+
+    async def unplaced(self, agent_id: str, *, limit: int) -> tuple[Unplaced, ...]:
+        """The agent's pending requests without a place, the oldest first."""
+        ...
+
+    async def asked_lately(self, agent_id: str, channel: str, since: datetime) -> frozenset[str]:
+        """Whom cards and digests of the agent that were posted to the channel since then mention."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unplaced:
+    """A pending request that no message in Slack shows yet."""
+
+    action_id: str
+    risk: Risk
+    plan: ApprovalPlan | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Digest:
+    """One message for many requests of one agent. `ts` is None until it is known to be posted, `posting_since` None
+    until it is to be posted; `told` says who it told by a mention (True), or who was told by another message in the
+    channel a moment before (False). It takes further requests until it is `closed`."""
+
+    id: str
+    agent_id: str
+    channel: str
+    opened_at: datetime
+    added_at: datetime
+    members: int = 0
+    closed: bool = False
+    ts: str | None = None
+    posting_since: datetime | None = None
+    told: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    rendered_sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
+    """What became of a digest's members. `revision` grows with every change of any of them; `asked` are all who were
+    asked for those that wait."""
+
+    agent_name: str = ""
+    agent_team: str = ""
+    revision: int = 0
+    by_status: Mapping[Status, int] = field(default_factory=dict[Status, int])
+    waiting: Mapping[Risk, int] = field(default_factory=dict[Risk, int])
+    overdue: int = 0
+    next_due: datetime | None = None
+    asked: tuple[str, ...] = ()
+
+
+class Digests(Protocol):
+    """The messages that stand for many requests."""
+
+    async def get(self, digest_id: str) -> Digest | None: ...
+
+    async def open_one(self, agent_id: str, channel: str) -> Digest | None:
+        """The one that takes further requests, where there is one."""
+        ...
+
+    async def add(self, digest: Digest) -> bool:
+        """Open one; False, nothing stored, where the agent has an open one in the channel."""
+        ...
+
+    async def close(self, digest_id: str) -> None: ...
+
+    async def join(self, digest: Digest, action_ids: Sequence[str], *, now: datetime) -> tuple[str, ...]:
+        """Give those of the requests that have no place a place in the digest, and say which."""
+        ...
+
+    async def lease(self, digest_id: str, *, now: datetime, until: datetime) -> bool:
+        """Be the one who brings it up to date; False where somebody else is at it."""
+        ...
+
+    async def put(self, digest: Digest) -> None:
+        """Store what changes about a digest, in its members' places too."""
+        ...
+
+    async def release(self, digest_id: str) -> None: ...
+
+    async def revision(self, digest_id: str) -> int:
+        """`Tally.revision`, at little cost."""
+        ...
+
+    async def tally(self, digest_id: str, *, now: datetime) -> Tally: ...
+
+    async def members(self, digest_id: str) -> frozenset[str]: ...
+
+
+class Pings(Protocol):
+    """What was sent to whom last."""
+
+    async def waiting(self, person: str, now: datetime) -> tuple[tuple[str, Risk, str], ...]:
+        """(message id, risk, why) of the living direct messages for a person, those left out that are held for
+        their quiet hours."""
+        ...
+
+    async def last(self, person: str) -> tuple[Ping | None, Ping | None]:
+        """The last ordinary one and the last urgent one."""
+        ...
+
+    async def put(self, person: str, *, urgent: bool, ping: Ping) -> None: ...
+
+    async def claim(self, person: str, *, urgent: bool, ping: Ping, before: datetime) -> bool:
+        """Store it where none was sent since `before`; False where somebody was quicker."""
+        ...
+
+    async def give_back(self, person: str, *, urgent: bool, ping: Ping, earlier: Ping | None) -> None:
+        """It was not sent after all."""
+        ...
+
+    async def told(self, message_ids: Sequence[str]) -> None:
+        """Forget messages of the outbox that one message for all has told."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -510,27 +648,13 @@ class Figures(Protocol):
         ...
 
 
-class Figures(Protocol):
-    """What figures are made of: bounded reads, in no particular order."""
-
-    async def waiting(self, now: datetime) -> tuple[Waiting, ...]:
-        """What is open, by risk, the highest first."""
-        ...
-
-    async def asked(self, since: datetime, *, limit: int) -> tuple[Asked, ...]:
-        """The newest `limit` requests that asked people since then."""
-        ...
-
-    async def given(self, since: datetime, *, person: str | None = None, limit: int) -> tuple[Given, ...]:
-        """The newest `limit` votes since then, of everybody or of one person."""
-        ...
-
-
 class Transaction(Protocol):
     """One database transaction over all aggregates; committed on clean exit, rolled back otherwise."""
 
     @property
     def actions(self) -> Actions: ...
+    @property
+    def asks(self) -> Asks: ...
     @property
     def deadlines(self) -> Deadlines: ...
     @property
@@ -542,6 +666,10 @@ class Transaction(Protocol):
     @property
     def cards(self) -> Cards: ...
     @property
+    def digests(self) -> Digests: ...
+    @property
+    def pings(self) -> Pings: ...
+    @property
     def pins(self) -> Pins: ...
     @property
     def delegations(self) -> Delegations: ...
@@ -551,8 +679,6 @@ class Transaction(Protocol):
     def listings(self) -> Listings: ...
     @property
     def snapshots(self) -> Snapshots: ...
-    @property
-    def figures(self) -> Figures: ...
     @property
     def figures(self) -> Figures: ...
 

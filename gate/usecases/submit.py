@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from gate.contract.canonical import payload_sha256
 from gate.domain.callbacks import callback_problem
+from gate.domain.joining import join, twin_of
 from gate.domain.refusal import FieldProblem, Refused
+from gate.domain.request import Grant, Status
 from gate.domain.submission import submit as first_change
 from gate.domain.transitions import Change
 from gate.domain.verdict import Decision, Verdict
@@ -14,13 +16,17 @@ from gate.usecases.collect import mint
 from gate.usecases.commands import Done, SubmitAction
 from gate.usecases.directory import directory_now
 from gate.usecases.judging import judge
+from gate.usecases.loads import loads_for
 from gate.usecases.ports import Deps, Transaction
 from gate.usecases.transact import UNKNOWN, Outrun, announce, commit
 
 
 async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
     """The stored answer. The same Idempotency-Key and body give the same action (INV-40, INV-42); the same
-    key with another body is refused as `key_reused` (INV-41). Nothing is answered before the commit (INV-43)."""
+    key with another body is refused as `key_reused` (INV-41). Nothing is answered before the commit (INV-43).
+
+    What equals a pending action of the same agent joins it instead of asking people twice: its answer is that
+    action's, no policy is asked, and its key leads there for ever."""
     digest = payload_sha256(cmd.proposal.payload)
     problem = cmd.proposal.callback_url and callback_problem(
         cmd.proposal.callback_url, deps.limits.callback_hosts
@@ -34,30 +40,44 @@ async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
     while True:
         try:
             async with deps.store.writing() as tx:
-                twin = await _twin(tx, cmd)
-                if twin is not None:
-                    return twin
-                changes = await _changes(deps, tx, cmd, digest)
-                record = changes[0].record
-                stored = await tx.actions.add(
-                    record, idempotency_key=cmd.idempotency_key, body_sha256=cmd.body_sha256
-                )
-                if not stored:
-                    raise Outrun
-                await commit(deps, tx, None, changes[:1])
-                grant = None
-                if record.status.released:
-                    grant, issued = await mint(deps, tx, record, deps.clock.now())
-                    await commit(deps, tx, record, [issued])
-                    changes.append(issued)
+                before = await _replayed(tx, cmd)
+                if before is not None:
+                    return before
+                twin = _twin(deps, cmd, digest)
+                joined = await _joined(deps, tx, cmd, twin)
+                changes = [joined] if joined is not None else await _changes(deps, tx, cmd, digest)
+                grant = None if joined is not None else await _stored(deps, tx, cmd, changes, twin)
         except Outrun:
-            # A concurrent twin took the key and has committed: the next turn finds it.
+            # A concurrent twin took the key or the place and has committed: the next turn finds it.
             continue
+        record = changes[-1].record
         announce(deps, record.id, changes)
-        return Done(record=changes[-1].record, grant=grant)
+        return Done(record=record, grant=grant, joined=joined is not None)
 
 
-async def _twin(tx: Transaction, cmd: SubmitAction) -> Done | Refused | None:
+async def _stored(
+    deps: Deps, tx: Transaction, cmd: SubmitAction, changes: list[Change], twin: str | None
+) -> Grant | None:
+    """Store the new action, and the grant where policy released it; its issue is added to the changes."""
+    record = changes[0].record
+    stored = await tx.actions.add(
+        record,
+        idempotency_key=cmd.idempotency_key,
+        body_sha256=cmd.body_sha256,
+        twin=twin if record.status is Status.PENDING else None,
+    )
+    if not stored:
+        raise Outrun
+    await commit(deps, tx, None, changes[:1])
+    if not record.status.released:
+        return None
+    grant, issued = await mint(deps, tx, record, deps.clock.now())
+    await commit(deps, tx, record, [issued])
+    changes.append(issued)
+    return grant
+
+
+async def _replayed(tx: Transaction, cmd: SubmitAction) -> Done | Refused | None:
     if cmd.idempotency_key is None:
         return None
     found = await tx.actions.by_key(cmd.agent.id, cmd.idempotency_key)
@@ -73,6 +93,25 @@ async def _twin(tx: Transaction, cmd: SubmitAction) -> Done | Refused | None:
     return Done(record=record, replayed=True) if record is not None else UNKNOWN
 
 
+def _twin(deps: Deps, cmd: SubmitAction, digest: str) -> str | None:
+    return twin_of(cmd.proposal, digest) if deps.rules.current.policy.care.join_duplicates else None
+
+
+async def _joined(deps: Deps, tx: Transaction, cmd: SubmitAction, twin: str | None) -> Change | None:
+    """What joining does to the pending action that this proposal equals, committed; None where there is none."""
+    before = await tx.actions.waiting_twin(cmd.agent.id, twin) if twin is not None else None
+    if before is None:
+        return None
+    key = cmd.idempotency_key
+    if key is not None and not await tx.actions.add_key(
+        before, idempotency_key=key, body_sha256=cmd.body_sha256
+    ):
+        raise Outrun
+    change = join(before, now=deps.clock.now())
+    await commit(deps, tx, before, [change])
+    return change
+
+
 async def _changes(deps: Deps, tx: Transaction, cmd: SubmitAction, digest: str) -> list[Change]:
     rules = deps.rules.current
     now = deps.clock.now()
@@ -82,15 +121,19 @@ async def _changes(deps: Deps, tx: Transaction, cmd: SubmitAction, digest: str) 
         waiting = await tx.actions.pending_count(cmd.agent.id)
         if waiting >= deps.limits.pending_per_agent:
             verdict = _flooded(verdict, waiting)
+    directory = await directory_now(deps, tx) if asks else rules.directory
+    care = rules.policy.care
     change = first_change(
         action_id=deps.ids.new("act"),
         agent=cmd.agent,
         proposal=cmd.proposal,
         payload_sha256=digest,
         verdict=verdict,
-        directory=await directory_now(deps, tx) if asks else rules.directory,
+        directory=directory,
         now=now,
         repage_sec=deps.limits.repage_sec,
+        care=care,
+        loads=await loads_for(tx, verdict, directory, care),
     )
     return [change]
 

@@ -1,6 +1,8 @@
-"""Who was asked, to be counted by person; equal proposals that joined; emergency releases and their review."""
+"""Who was asked, to be counted by person; equal proposals and messages held; emergency releases and their review."""
 
 from __future__ import annotations
+
+import json
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +18,16 @@ KEY = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 def upgrade() -> None:
     op.add_column("actions", sa.Column("joined", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("actions", sa.Column("emergency", sa.Text()))
+    op.add_column("actions", sa.Column("twin", KEY))
+    op.create_index(
+        "uq_actions_twin",
+        "actions",
+        ["agent_id", "twin"],
+        unique=True,
+        sqlite_where=sa.text("status = 'pending'"),
+        postgresql_where=sa.text("status = 'pending'"),
+    )
+    op.add_column("outbox", sa.Column("not_before", sa.BigInteger()))
     op.create_index("ix_votes_person", "votes", ["person", "at"])
     op.create_index("ix_votes_newest", "votes", ["at"])
     op.create_index(
@@ -49,3 +61,20 @@ def upgrade() -> None:
         sqlite_where=sa.text("open IS 1"),
         postgresql_where=sa.text("open IS true"),
     )
+    _fill_in()
+
+
+def _fill_in() -> None:
+    """Those who were asked for what is pending now; how often they were asked before is forgotten."""
+    actions = sa.table("actions", *map(sa.column, ("id", "status", "asked", "created_at")))
+    asks = sa.table("asks", *map(sa.column, ("action_id", "person", "at", "open")))
+    waiting = sa.select(actions.c.id, actions.c.asked, actions.c.created_at).where(
+        actions.c.status == "pending"
+    )
+    rows = [
+        {"action_id": row.id, "person": person, "at": row.created_at, "open": True}
+        for row in op.get_bind().execute(waiting)
+        for person in dict.fromkeys(json.loads(row.asked)["d"])
+    ]
+    if rows:
+        op.get_bind().execute(sa.insert(asks), rows)
