@@ -10,19 +10,24 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.blocks.delegation import delegation_message
-from bot.blocks.direct import direct_message
+from bot.blocks.direct import direct_message, summary_message
+from bot.blocks.emergency import WHYS as EMERGENCY_WHYS
 from bot.blocks.messages import Line
 from bot.blocks.parts import POST_OPTIONS
 from bot.blocks.thread import thread_line
-from bot.cards import BROKEN_SETTLE, SETTLE, CardDesk, NoPlace, Unsettled
+from bot.cards import CardDesk
 from bot.channels import Channels, NoSuchChannel
 from bot.finding import find_line, line_metadata
+from bot.homes import links_of
 from bot.identity import Own
+from bot.pings import Pings, Turn
+from bot.places import NoPlace
+from bot.posting import BROKEN_SETTLE, POST, SETTLE, Unsettled
 from bot.roster import Roster
 from bot.slack_errors import SlackFailure, Trouble
 from bot.web import Calls
 from gate.domain.request import Choice, Status
-from gate.usecases.cards import thread_event
+from gate.usecases.cards import queue, thread_event
 from gate.usecases.delegations import delegation_view
 from gate.usecases.ports import Card, Delivered, Delivery, Deps, Message, RetryLater, Undeliverable
 from gate.usecases.views import ActionView
@@ -36,7 +41,6 @@ LINK_SEC = 3.0
 MAYBE_TRIED = timedelta(seconds=DELIVER_SEC)
 """A line older than this may have been sent by a process that died since, so it is looked for first."""
 _MOST_REMEMBERED = 5_000
-_POST = "chat.postMessage"
 _OUTAGE_PAUSE_SEC = 1.0
 _LONGEST_OUTAGE_PAUSE_SEC = 10.0
 
@@ -60,6 +64,7 @@ class SlackChannel:
         self._roster = roster
         self._cards = cards
         self._own = own
+        self._pings = Pings(deps=deps)
         self._started_at = deps.clock.now()
         self._tried: OrderedDict[str, datetime] = OrderedDict()
         """Lines that were sent and not answered, with when not finding them will prove something."""
@@ -141,6 +146,8 @@ class SlackChannel:
         if standing is None:
             return Delivered()
         view, card = standing
+        if card.digest is not None:
+            return Delivered()  # a thread of many requests tells nothing; the story stands in the details
         if await self._stands(message, own, card.channel, card.ts):
             return Delivered()
         try:
@@ -170,14 +177,47 @@ class SlackChannel:
         user = await self._roster.slack_id(person_id, own)
         if user is None:
             return self._nobody(person_id)
-        if why == "asked" and await self._sees(user, card.channel):
-            return Delivered()  # mentioned on the card
-        opened = await self._web.call("conversations.open", paced=True, users=user)
-        channel = str((opened.get("channel") or {}).get("id") or user)
-        if await self._stands(message, own, channel, None):
+        if why == "asked" and "held" not in message.body and await self._mentioned(person_id, user, card):
+            return Delivered()  # whoever was left in peace then was only named there
+        turn = await self._pings.turn(message, person_id, why, view.risk)
+        if turn is None:
             return Delivered()
-        await self._say(message, channel, direct_message(view, why, await self._link(card), grantor))
+        if isinstance(turn, datetime):
+            left = (turn - self._deps.clock.now()).total_seconds()
+            return RetryLater(
+                error="others wait for the same person", after_sec=max(left, 0.05), counts=False
+            )
+        try:
+            opened = await self._web.call("conversations.open", paced=True, users=user)
+            channel = str((opened.get("channel") or {}).get("id") or user)
+            if not await self._stands(message, own, channel, None):
+                if turn.merged:
+                    line = await self._summary(turn, own)
+                else:
+                    line = direct_message(view, why, await self._link(card), grantor)
+                if line is not None:
+                    await self._say(message, channel, line)
+        except SlackFailure as failure:
+            if failure.trouble is not Trouble.UNCERTAIN:
+                await self._pings.give_back(turn)
+            raise
+        await self._pings.done(turn)
         return Delivered()
+
+    async def _summary(self, turn: Turn, own: Own) -> Line | None:
+        """One message for all that waits for a person, out of their queue; None where nothing does any more."""
+        waiting = await queue(self._deps, turn.person)
+        outcomes = sum(1 for _, why in turn.covers if why == "outcome")
+        return summary_message(waiting, links_of(waiting, own), outcomes=outcomes)
+
+    async def _mentioned(self, person_id: str, user: str, card: Card) -> bool:
+        """Whether the message in the channel told the person, who is there to see it."""
+        if card.digest is not None:
+            async with self._deps.store.reading() as tx:
+                digest = await tx.digests.get(card.digest)
+            if digest is None or person_id not in digest.told:
+                return False  # asked for what joined later: an update mentions nobody
+        return await self._sees(user, card.channel)
 
     async def _sees(self, user: str, channel: str) -> bool:
         """Whether the person is in the channel; where Slack does not say, they are told once too often."""
@@ -193,17 +233,17 @@ class SlackChannel:
         async with self._deps.store.reading() as tx:
             card = await tx.cards.get(action_id)
         if card is None or card.ts is None:
-            return await self._cards.bring(action_id, own)
+            card = await self._cards.bring(action_id, own)
         view = await self._cards.view(action_id, own)
-        return (view, card) if view is not None else None
+        return (view, card) if view is not None and card is not None else None
 
     async def _stands(self, message: Message, own: Own, channel: str, thread_ts: str | None) -> bool:
         """Whether this line was posted before; asked only where an earlier attempt is possible."""
         maybe = (
             message.attempts > 0
             or message.id in self._tried
-            or message.created_at < self._started_at
-            or self._deps.clock.now() - message.created_at > MAYBE_TRIED
+            or message.begins < self._started_at
+            or self._deps.clock.now() - message.begins > MAYBE_TRIED
         )
         if not maybe:
             return False
@@ -222,14 +262,14 @@ class SlackChannel:
         return found
 
     async def _say(self, message: Message, channel: str, line: Line, *, thread_ts: str | None = None) -> None:
-        await self._web.turn(_POST, channel)
+        await self._web.turn(POST, channel)
         self._tried[message.id] = self._deps.clock.now() + SETTLE
         if len(self._tried) > _MOST_REMEMBERED:
             self._tried.popitem(last=False)
         where = {"channel": channel} | ({"thread_ts": thread_ts} if thread_ts else {})
         try:
             await self._web.call(
-                _POST,
+                POST,
                 text=line.text,
                 blocks=line.blocks,
                 metadata=line_metadata(message.id),
@@ -258,7 +298,7 @@ class SlackChannel:
 
     def _not_delivered(self, failure: SlackFailure, message: Message) -> Delivery:
         trouble = failure.trouble
-        if trouble is Trouble.SETUP and message.kind == "dm" and failure.method not in ("auth.test", _POST):
+        if trouble is Trouble.SETUP and message.kind == "dm" and failure.method not in ("auth.test", POST):
             # A scope that only calling people needs must not hold up the card, which comes after it in line.
             return Undeliverable(error=failure.sentence)
         if trouble is Trouble.RATE_LIMITED:
@@ -279,6 +319,8 @@ def _still_stands(view: ActionView, person_id: str, why: str) -> bool:
     """Whether what the person was to be told is still so: nobody is asked for what is decided already."""
     if why == "outcome":
         return True
+    if why in EMERGENCY_WHYS:
+        return view.emergency is not None and view.emergency.reviewer is None
     if view.status is not Status.PENDING:
         return False
     return not any(v.person.id == person_id and v.current and v.choice is Choice.APPROVE for v in view.votes)

@@ -14,6 +14,7 @@ from bot.slack_errors import SlackFailure
 from bot.web import Calls
 from gate.usecases.cards import queue
 from gate.usecases.ports import Deps, StoreUnavailable
+from gate.usecases.report import own_line
 from gate.usecases.views import QueueView
 
 log = structlog.get_logger(__name__)
@@ -40,7 +41,7 @@ class Homes:
         if len(self._seen) > MOST_REMEMBERED:
             self._seen.popitem(last=False)
         waiting = await queue(self._deps, person_id)
-        view = home(waiting, links_of(waiting, own))
+        view = home(waiting, links_of(waiting, own), await own_line(self._deps, person_id))
         await self._web.call("views.publish", user_id=user, view=view)
 
     def refresh(self, people: Iterable[str] | None = None) -> None:
@@ -81,6 +82,6 @@ def links_of(waiting: QueueView, own: Own) -> Mapping[str, str]:
         return {}
     return {
         line.action_id: f"{own.url}/archives/{line.channel}/p{line.message_ts.replace('.', '')}"
-        for line in waiting.mine
+        for line in (*waiting.mine, *waiting.reviews)
         if line.channel is not None and line.message_ts is not None
     }

@@ -27,6 +27,8 @@ OPEN_CARD = "open_card"
 """A button that is a link to the card; Slack still sends the click, which only needs its acknowledgement."""
 DELEGATE = "delegate"
 """In Home: opens the form of `/gate delegate`."""
+REVIEW = "review"
+"""Opens the review of an emergency release, in Home and in the message that called for it; `value` as on a card."""
 REVOKE_DELEGATION = "revoke_delegation"
 """Ends a delegation, in Home and in the message that told of it; `value` is its id."""
 PAGE_PREVIOUS = "page_previous"
@@ -41,6 +43,8 @@ MODAL_DETAILS = "details"
 MODAL_REASSIGN = "reassign"
 MODAL_CONFIRM = "confirm"
 MODAL_DELEGATE = "delegate"
+MODAL_BREAK_GLASS = "break_glass"
+MODAL_REVIEW = "review"
 MODAL_NOTICE = "notice"
 """Says one thing and has nothing to submit."""
 
@@ -56,6 +60,9 @@ THEN_APPROVE = "approve"
 THEN_SAVE = "save"
 REASSIGN_TO = "people"
 REASON = "reason"
+GLASS_REQUEST = "request"
+GLASS_VALID = "valid"
+FINDING = "finding"
 DELEGATE_TO = "to"
 DELEGATE_FROM = "from"
 DELEGATE_UNTIL = "until"
@@ -67,6 +74,9 @@ DELEGATE_GROUPS = "groups"
 COMMAND = "/gate"
 METADATA_EVENT = "signoff_card"
 """event_type of a card's message metadata; the payload is `{"action_id": …}`."""
+
+DIGEST_EVENT = "signoff_digest"
+"""event_type of the metadata of a message that stands for many requests; the payload is `{"digest_id": …}`."""
 
 MAX_PRIVATE_METADATA = 3_000
 _ACTION_ID = re.compile(r"act_[0-9A-Za-z]{1,64}")
@@ -90,6 +100,18 @@ def parse_card_value(value: object) -> tuple[str, int] | None:
     if not colon or not _ACTION_ID.fullmatch(action_id) or not _VERSION.fullmatch(version):
         return None
     return action_id, int(version)
+
+
+def parse_action(value: object) -> str | None:
+    """The action id that somebody typed; None for anything else."""
+    return value if isinstance(value, str) and _ACTION_ID.fullmatch(value) else None
+
+
+def parse_seconds(value: object) -> int | None:
+    """A number of seconds in the value of an option; None for anything else."""
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,9}", value, re.ASCII):
+        return None
+    return int(value)
 
 
 def parse_delegation(value: object) -> str | None:
@@ -117,6 +139,11 @@ def field_block(pointer: str) -> str:
 def card_metadata(action_id: str) -> dict[str, Any]:
     """Message metadata by which a card is found again after an ambiguous time-out."""
     return {"event_type": METADATA_EVENT, "event_payload": {"action_id": action_id}}
+
+
+def digest_metadata(digest_id: str) -> dict[str, Any]:
+    """Message metadata by which a digest is found again."""
+    return {"event_type": DIGEST_EVENT, "event_payload": {"digest_id": digest_id}}
 
 
 def parse_card_metadata(metadata: object) -> str | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bot.blocks.words import utc
 from gate.domain.eligibility import risk_of, slots, voices
+from gate.domain.emergency import Finding
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Status
+from gate.domain.second_review import blind
 from gate.domain.verdict import ApprovalPlan
 
 
@@ -13,6 +16,30 @@ def approved(record: ActionRecord, directory: Directory) -> str:
     if record.status is Status.APPROVED:
         return f"Approved{_for(record, directory)}. Released to {record.agent.name}."
     return f"Your approval counts{_for(record, directory)}. {_missing(record, directory)}"
+
+
+def broken(record: ActionRecord, directory: Directory) -> str:
+    """After the glass was broken: what it released, until when, and who looks at it now."""
+    emergency = record.emergency
+    if emergency is None:
+        return approved(record, directory)
+    names = [directory.people[p].name if p in directory.people else p for p in emergency.supervisors]
+    return (
+        f"Released to {record.agent.name} in an emergency, good until {utc(emergency.until)}. Called to review it: "
+        f"{_and(names)}, by {utc(emergency.review_due_at)}."
+    )
+
+
+def reviewed(record: ActionRecord) -> str:
+    """After a review."""
+    emergency = record.emergency
+    if emergency is None or emergency.review is None or emergency.review.finding is Finding.JUSTIFIED:
+        return "Justified. The review is closed, and the card says so."
+    if record.redeemed_jti is not None:
+        return (
+            "Not justified. It was used already, so it cannot be taken back; the card and the record say so."
+        )
+    return "Not justified. The release is taken back, and nothing more is issued for it."
 
 
 def rejected(record: ActionRecord) -> str:
@@ -46,6 +73,8 @@ def _for(record: ActionRecord, directory: Directory) -> str:
 
 def _missing(record: ActionRecord, directory: Directory) -> str:
     plan = record.plan or ApprovalPlan()
+    if blind(record):
+        return "A second person looks at it independently."
     counted = voices(record, directory)
     needed = max(plan.quorum, len(plan.distinct_groups))
     open_slots = [

@@ -16,6 +16,8 @@ def headline(view: ActionView) -> str:
     """At most 150 units: the risk, or how it ended, and then what would happen in the agent's words."""
     symbol, state = STATE_WORDS[view.status]
     front = risk_word(view.risk) if view.status is Status.PENDING else f"{symbol} {state.upper()}"
+    if view.emergency is not None:
+        front = "🚨 RELEASED IN AN EMERGENCY"
     if view.status is Status.PENDING and view.held:
         front = f"{front}, OVERDUE"
     cut = head(view.summary, 150 - len(front) - 8)

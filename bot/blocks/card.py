@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from bot import ids
-from bot.blocks import asking, facts, parts, progress
+from bot.blocks import asking, emergency, facts, parts, progress
 from bot.blocks.lookalikes import notices
 from bot.blocks.messages import CardMessage
 from bot.blocks.payload import Excerpt, excerpt
@@ -76,6 +76,8 @@ def _blocks(view: ActionView, payload: Excerpt, scale: float) -> Iterator[Json]:
     yield parts.header(asking.headline(view))
     if asking.summary_is_cut(view):
         yield parts.rich(parts.quote(parts.words(shown(view.summary, int(600 * scale)))))
+    if view.emergency is not None:
+        yield parts.lines(emergency.banner(view, limit=int(1_000 * scale)))
     lines = [asking.asker(view, scale=scale), asking.stopped_by(view, scale=scale)]
     first = asking.time_left(view) if view.status is Status.PENDING else _risk(view)
     yield parts.lines([first, *lines])

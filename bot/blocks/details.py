@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from bot.blocks import asking, facts, lookalikes, parts, progress
+from bot.blocks import asking, emergency, facts, lookalikes, parts, progress
 from bot.blocks.pages import line_blocks, payload_blocks
 from bot.blocks.payload import brief
 from bot.blocks.text import shown
@@ -50,6 +50,7 @@ def everything(view: ActionView) -> list[Json]:
     """All blocks of the details, to be spread over pages."""
     return [
         *opening(view),
+        *line_blocks("Released in an emergency", emergency.banner(view)),
         *whole_payload(view),
         *line_blocks(
             "Edited, against what was proposed", progress.changes(view.changes, most=100, limit=400)

@@ -21,6 +21,9 @@ _COMMANDS = (
     ("queue", "what waits for you, the most pressing first"),
     ("delegate", "let somebody decide for you for a while"),
     ("oncall", "who is on call now, and who is next"),
+    ("break-glass", "release one request in an emergency; supervisors are called and review it"),
+    ("report", "what waits, how it went, and how you review"),
+    ("policy", "which policy decides, and what it says about people"),
     ("help", "this list"),
 )
 
@@ -31,7 +34,8 @@ def queue_message(queue: QueueView, links: Mapping[str, str] | None = None) -> L
         return _plain("Nothing waits for you.")
     text = f"{home.waiting(queue)} waiting for you."
     blocks = [parts.lines([[parts.words(text, bold=True)]])]
-    for line in home.in_order(queue)[:MAX_LINES]:
+    for line in home.pressing(queue, MAX_LINES):
+        blocks.append(parts.divider())
         blocks += home.line_blocks(line, queue, links or {})
     rest = queue.more + max(0, len(queue.mine) - MAX_LINES)
     if rest:
@@ -82,13 +86,10 @@ def help_message() -> Line:
     return Line(f"{text}.", [parts.lines(paragraphs)])
 
 
-def refusal_message(code: str, sentence: str) -> Line:
-    """Why a click or a form had no effect; `code` is the stable name of the reason, for whoever is asked for help."""
+def refusal_message(sentence: str) -> Line:
+    """Why a click or a form had no effect, in one sentence; its code is for the log."""
     told = shown(sentence, 1_500)
-    blocks = [
-        parts.lines([[parts.words("Not done. ", bold=True), parts.words(told)]]),
-        parts.note(shown(code, 60)),
-    ]
+    blocks = [parts.lines([[parts.words("Not done. ", bold=True), parts.words(told)]])]
     return Line(clip_bytes(inert(f"Not done. {told}"), MAX_FALLBACK), blocks)
 
 

@@ -6,35 +6,44 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot import ids
-from bot.blocks import delegation, parts
+from bot.blocks import delegation, emergency, parts
+from bot.blocks.report import own_blocks
 from bot.blocks.text import shown
 from bot.blocks.words import STATE_WORDS, count, risk_word
+from gate.usecases.reports import ReviewerLine
 from gate.usecases.views import DecidedLine, QueueLine, QueueView
 
 Json = dict[str, Any]
 
-MAX_LINES = 24  # three blocks each, of the 100 a Home takes
+MAX_LINES = 23  # three blocks each, of the 100 a Home takes
 MAX_DECIDED = 10
-_HELP = "Type /gate queue, /gate delegate, /gate oncall or /gate help anywhere."
+_HELP = "Type /gate help anywhere: there are more commands than there is room for here."
 
 
-def home(queue: QueueView, links: Mapping[str, str] | None = None) -> Json:
-    """The view for `views.publish`; `links` are permalinks of cards by action id, where they are known."""
-    blocks = [parts.header("Waiting for you"), parts.note(waiting(queue))]
+def home(
+    queue: QueueView, links: Mapping[str, str] | None = None, reviewing: ReviewerLine | None = None
+) -> Json:
+    """The view for `views.publish`; `links` are permalinks of cards by action id, where they are known,
+    `reviewing` the person's own figures."""
+    first = emergency.home_blocks(queue.reviews, links or {})
+    room = MAX_LINES - -(-len(first) // 3)  # what a supervisor has to look at stands before all else
+    blocks = [*first, parts.header("Waiting for you"), parts.note(waiting(queue))]
     if not queue.mine:
         blocks.append(
             parts.lines(
                 [[parts.words("Nothing waits for you. ", bold=True), parts.words("Enjoy the quiet.")]]
             )
         )
-    for line in in_order(queue)[:MAX_LINES]:
+    for line in pressing(queue, room):
         blocks += [parts.divider(), *line_blocks(line, queue, links or {})]
-    rest = queue.more + max(0, len(queue.mine) - MAX_LINES)
+    rest = queue.more + max(0, len(queue.mine) - room)
     if rest:
         blocks.append(parts.note(f"… and {rest:,} more; they move up as you decide."))
     if queue.decided:
         blocks += [parts.divider(), parts.header("Decided lately")]
         blocks.append(parts.lines(decided_lines(queue.decided[:MAX_DECIDED])))
+    if reviewing is not None:
+        blocks += [parts.divider(), *own_blocks(reviewing)]
     blocks += [*delegation.home_blocks(queue.delegations, queue.person), parts.divider()]
     blocks += [parts.actions(delegation.delegate_button()), parts.note(_HELP)]
     return {"type": "home", "blocks": blocks}
@@ -64,6 +73,13 @@ def in_order(queue: QueueView) -> list[QueueLine]:
             line.action_id,
         ),
     )
+
+
+def pressing(queue: QueueView, most: int) -> list[QueueLine]:
+    """At most so many lines, in order; where that is not all, the higher risks stay."""
+    lines = in_order(queue)
+    kept = {line.action_id for line in sorted(lines, key=lambda line: -line.risk.rank)[:most]}
+    return [line for line in lines if line.action_id in kept]
 
 
 def line_blocks(line: QueueLine, queue: QueueView, links: Mapping[str, str]) -> list[Json]:

@@ -93,6 +93,8 @@ def ended(view: ActionView) -> str:
     if decision is None:
         return f"{word}: {len(view.approvals):,} of {view.quorum:,} agreed"
     after = f" after {between(view.created_at, decision.at)}"
+    if view.emergency is not None:
+        return f"Released in an emergency by {parts.name(view.emergency.person)}{after}"
     if view.status is Status.APPROVED and view.approvals:
         names = [voter(v) for v in view.approvals[:6]]
         return f"{word} by {listed(names)}{after}"
@@ -112,12 +114,27 @@ def state(view: ActionView) -> list[list[Json]]:
         first.append(parts.words(f", {'; '.join(shortened)}{more}"))
     first += _execution(view)
     if decision is not None and decision.taken_back:
-        first.append(parts.words(" · ✗ taken back by an operator", bold=True))
+        reviewed = view.emergency is not None and view.emergency.state == "unjustified"
+        by = "after its review" if reviewed else "by an operator"
+        first.append(parts.words(f" · ✗ taken back {by}", bold=True))
     found = [first]
     told = _reasons(decision) if decision is not None else []
     if told:
         found.append([parts.words("Reason: "), parts.words(" · ".join(told))])
+    opinions = second_review(view)
+    if opinions is not None:
+        found.append([parts.words(opinions)])
     return found
+
+
+def second_review(view: ActionView) -> str | None:
+    """What came of a blind second review; None where there was none, or nothing may be told yet."""
+    first = listed([voter(v) for v in view.approvals[:2]])
+    return {
+        "agreed": "Blind second review: two people looked at it independently, and they agreed.",
+        "disagreed": f"Blind second review: they disagreed; {first} had approved it, and nobody was told.",
+        "unfinished": "Blind second review: it ended before two people had looked at it.",
+    }.get(view.second_review or "")
 
 
 def _reasons(decision: DecisionView) -> list[str]:

@@ -73,7 +73,12 @@ def _granted(event: ThreadEvent, view: ActionView) -> Told:
     others = [progress.voter(v) for v in view.approvals if event.who and v.person.id != event.who.id]
     together = f", with {listed(others[:5])}" if others else ""
     rest = f"approved{together}: released after {after}, version {vote.version if vote else view.version}."
-    return _said("✓", _who(event), rest, *_comment(vote and vote.comment))
+    return _said("✓", _who(event), rest, *_comment(vote and vote.comment), *_opinions(view))
+
+
+def _opinions(view: ActionView) -> Paragraphs:
+    told = progress.second_review(view)
+    return [[parts.words(told)]] if told is not None else []
 
 
 def _rejected(event: ThreadEvent, view: ActionView) -> Told:
@@ -81,7 +86,7 @@ def _rejected(event: ThreadEvent, view: ActionView) -> Told:
     vote = _vote_of(event, view, Choice.REJECT)
     comment = (view.decision.comment if view.decision else None) or (vote.comment if vote else None)
     told = f"rejected it: {shown(reason, 120)}." if reason else "rejected it."
-    return _said("✗", _who(event), told, *_comment(comment))
+    return _said("✗", _who(event), told, *_comment(comment), *_opinions(view))
 
 
 def _edit_of(event: ThreadEvent, view: ActionView) -> EditView | None:
@@ -110,6 +115,12 @@ def _reassigned(event: ThreadEvent, _: ActionView) -> Told:
         *_ping(event.mention),
     ]
     return sentence, [[*first, parts.words(" to decide.")]]
+
+
+def _rebalanced(event: ThreadEvent, _: ActionView) -> Told:
+    names = listed([parts.name(p) for p in event.mention[:10]]) or "others"
+    sentence = f"Asked {names} as well."
+    return sentence, [[parts.words("→ Asked"), *_ping(event.mention), parts.words(" as well.")]]
 
 
 def _ping(people: tuple[PersonRef, ...]) -> list[Json]:
@@ -171,6 +182,40 @@ def _timeout_allowed(event: ThreadEvent, view: ActionView) -> Told:
     return _said("✓", None, f"Released without a person: low risk, and nobody objected within {waited}.")
 
 
+def _broken(event: ThreadEvent, view: ActionView) -> Told:
+    held = view.emergency
+    until = f", good until {utc(held.until)}" if held is not None else ""
+    rest = f"broke the glass: released after {between(view.created_at, event.at)} without waiting{until}."
+    return _said(
+        "🚨", _who(event), rest, *_comment(held and held.reason), *_called(event, "Called to review it:")
+    )
+
+
+def _review_overdue(event: ThreadEvent, view: ActionView) -> Told:
+    held = view.emergency
+    whose = f" of {parts.name(held.person)}" if held is not None else ""
+    nobody = " Nobody is left to be called." if event.detail.get("nobody") is True else ""
+    rest = f"Nobody has reviewed the emergency release{whose} in time.{nobody}"
+    return _said("⏰", None, rest, *_called(event, "Called again:"))
+
+
+def _reviewed(event: ThreadEvent, view: ActionView) -> Told:
+    comment = _comment(view.emergency and view.emergency.comment)
+    if event.detail.get("finding") == "justified":
+        return _said("✓", _who(event), "reviewed the emergency release: justified.", *comment)
+    if event.detail.get("taken_back") is True:
+        then = "The release is taken back; nothing more is issued for it."
+    elif event.detail.get("used") is True:
+        then = "It was used already and cannot be taken back."
+    else:
+        then = "It had been taken back before."
+    return _said("✗", _who(event), f"reviewed the emergency release: NOT justified. {then}", *comment)
+
+
+def _called(event: ThreadEvent, label: str) -> Paragraphs:
+    return [[parts.words(label), *progress.people(event.mention, most=30)]] if event.mention else []
+
+
 def _cancelled(_: ThreadEvent, view: ActionView) -> Told:
     note = view.decision.comment if view.decision else None
     return _said("⊘", shown(view.agent_name, 80), "took the request back.", *_comment(note))
@@ -205,11 +250,15 @@ _TELLERS: Mapping[str, Callable[[ThreadEvent, ActionView], Told]] = {
     "approval.rejected": _rejected,
     "approval.edited": _edited,
     "approval.reassigned": _reassigned,
+    "approval.rebalanced": _rebalanced,
     "approval.escalated": _escalated,
     "approval.sla_breach": _breach,
     "approval.repaged": _repaged,
     "approval.expired": _expired,
     "approval.timeout_allowed": _timeout_allowed,
+    "approval.break_glass": _broken,
+    "review.overdue": _review_overdue,
+    "review.closed": _reviewed,
     "action.cancelled": _cancelled,
     "grant.redeemed": _redeemed,
     "grant.revoked": _revoked,
@@ -224,4 +273,12 @@ _MISSED = {
     "conflict": "only people who must not decide this",
 }
 _WAYS = {"email": "e-mail", "pagerduty": "PagerDuty"}
-_NAMES_THEM = frozenset({"approval.reassigned", "approval.escalated"})
+_NAMES_THEM = frozenset(
+    {
+        "approval.reassigned",
+        "approval.rebalanced",
+        "approval.escalated",
+        "approval.break_glass",
+        "review.overdue",
+    }
+)

@@ -8,7 +8,7 @@ from bot import ids, told
 from bot.blocks.card import needs_full_view
 from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
 from bot.drawing import drawn
-from bot.handlers import delegate, opening, paging
+from bot.handlers import delegate, opening, paging, review
 from bot.handlers.replies import done, refused
 from bot.payloads import Click
 from gate.domain.refusal import Refused
@@ -44,6 +44,8 @@ async def _on_card(desk: Desk, click: Click) -> Refused | None:
         return UNKNOWN
     if click.button == ids.OPEN_QUEUE_ITEM:
         return await opening.details(desk, click, record, from_card=False)
+    if click.button == ids.REVIEW:
+        return await review.opened(desk, click, record)
     misplaced = await desk.misplaced(click, action_id)
     if click.button == ids.DETAILS:  # a direct message has this button too
         return await opening.details(desk, click, record, from_card=misplaced is None)

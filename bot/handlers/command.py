@@ -1,19 +1,22 @@
-"""The slash command: queue, oncall and help; what this version does not have is said, never passed over."""
+"""The slash command: which word does what; a word that is unknown is said to be, never passed over."""
 
 from __future__ import annotations
 
 from bot.answers import Said
 from bot.blocks.gate_command import help_message, oncall_message, queue_message
+from bot.blocks.policy_in_force import policy_message
+from bot.blocks.report import report_message
 from bot.desk import Desk
-from bot.handlers import delegate
+from bot.handlers import break_glass, delegate
 from bot.handlers.replies import refused
 from bot.homes import links_of
 from bot.payloads import Command
 from gate.domain.refusal import Refused
 from gate.usecases.cards import oncall, queue
+from gate.usecases.policy import policy_view
+from gate.usecases.report import report
 
-WORKS = ("queue", "delegate", "oncall", "help")
-NOT_YET = ("policy", "report", "break-glass")
+WORKS = ("queue", "delegate", "oncall", "break-glass", "report", "policy", "help")
 
 
 async def typed(desk: Desk, command: Command) -> None:
@@ -28,10 +31,6 @@ async def _answer(desk: Desk, command: Command, word: str) -> Said | None:
     if word == "help":
         message = help_message()
         return Said(text=message.text, blocks=message.blocks)
-    if word in NOT_YET:
-        return refused(
-            Refused(code="not_yet", sentence=f"This version does not have “{word}” yet; it has {_listed()}.")
-        )
     if word not in WORKS:
         shown = word if word.isascii() and word.isprintable() and len(word) <= 40 else "that"
         return refused(
@@ -40,12 +39,19 @@ async def _answer(desk: Desk, command: Command, word: str) -> Said | None:
     if word == "delegate":
         refusal = await delegate.opened(desk, command.sender, command.trigger_id)
         return refused(refusal) if refusal is not None else None
+    if word == "break-glass":
+        refusal = await break_glass.opened(desk, command)
+        return refused(refusal) if refusal is not None else None
     person = await desk.person(command.sender)
     if isinstance(person, Refused):
         return refused(person)
     if word == "queue":
         waiting = await queue(desk.deps, person.id)
         message = queue_message(waiting, links_of(waiting, await desk.own()))
+    elif word == "report":
+        message = report_message(await report(desk.deps, person.id))
+    elif word == "policy":
+        message = policy_message(await policy_view(desk.deps))
     else:
         message = oncall_message(await oncall(desk.deps), desk.deps.clock.now())
     return Said(text=message.text, blocks=message.blocks)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from bot import ids
 from bot.desk import NOT_ITS_PLACE, Desk
-from bot.handlers import confirm, delegate, edit, reassign, reject
+from bot.handlers import break_glass, confirm, delegate, edit, reassign, reject, review
 from bot.handlers.outcome import Closed, FormOutcome
 from bot.handlers.replies import refused
 from bot.payloads import Submission
@@ -17,6 +17,8 @@ _SERVED: dict[str, Callable[[Desk, Submission], Awaitable[FormOutcome]]] = {
     ids.MODAL_REASSIGN: reassign.submitted,
     ids.MODAL_CONFIRM: confirm.submitted,
     ids.MODAL_DELEGATE: delegate.submitted,
+    ids.MODAL_BREAK_GLASS: break_glass.submitted,
+    ids.MODAL_REVIEW: review.submitted,
 }
 
 

@@ -16,6 +16,7 @@ from gate.domain.people import Person
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
 from gate.usecases.cards import card_view
+from gate.usecases.emergencies import people_of, reviewable
 from gate.usecases.views import ActionView
 
 Form = Callable[[Desk, Click, ActionRecord, int], Awaitable[Refused | None]]
@@ -107,6 +108,10 @@ async def concerns(desk: Desk, record: ActionRecord, person: Person) -> bool:
     """Whether this person may decide the action, or had to do with it."""
     directory = await desk.directory()
     if may_decide(record, person.id, directory) is None or person.id in record.asked:
+        return True
+    if record.emergency is not None and person.id in people_of(record.emergency):
+        return True
+    if record.in_review and await reviewable(desk.deps, person.id, record.id) is None:
         return True
     owner = directory.find(record.agent.owner)
     return any(person.id in (v.person, v.on_behalf_of) for v in record.votes) or (

@@ -8,9 +8,13 @@ from bot import ids
 from bot.blocks.modals import confirm_modal, decided_modal, details_modal
 from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
 from bot.drawing import drawn
+from bot.handlers import break_glass, review
 from bot.payloads import Click
 from gate.domain.refusal import Refused
 from gate.usecases.cards import card_view
+
+_FORMS = {ids.MODAL_BREAK_GLASS: break_glass.form, ids.MODAL_REVIEW: review.form}
+"""Forms of an emergency, which are drawn for one person."""
 
 
 async def turned(desk: Desk, click: Click) -> Refused | None:
@@ -31,6 +35,18 @@ async def turned(desk: Desk, click: Click) -> Refused | None:
             modal = await drawn(view, lambda: confirm_modal(view, state, page))
     elif click.view.callback_id == ids.MODAL_DETAILS:
         modal = await drawn(view, lambda: details_modal(view, state, page))
+    elif click.view.callback_id in _FORMS:
+        if page > click.view.state.page + 1:
+            return NOT_ITS_PLACE  # every page is opened in turn (threat 3)
+        person = await desk.person(click.sender)
+        if isinstance(person, Refused):
+            return person
+        found = await _FORMS[click.view.callback_id](desk, person, state, page)
+        if isinstance(found, Refused):
+            return found
+        if view.version != state.version:
+            found = decided_modal(view, replace(state, version=view.version, page=0))
+        modal = found
     else:
         return NOT_ITS_PLACE
     await desk.web.call("views.update", view_id=click.view.id, hash=click.view.hash, view=modal)

@@ -18,13 +18,16 @@ from gate.usecases.views import (
     DecisionView,
     DelegationView,
     EditView,
+    EmergencyView,
     EvidenceView,
     ExecutionView,
+    GlassView,
     HistoryView,
     OnCallLine,
     PersonRef,
     QueueLine,
     QueueView,
+    ReviewLine,
     SlotView,
     StandInView,
     VoteView,
@@ -365,6 +368,41 @@ MENTIONING = with_payload(
 
 EMPTY = with_payload(replace(REFUND, summary="Run the nightly job", tool=None), {})
 
+EMERGENCY = EmergencyView(
+    person=BO,
+    reason="The bank closes in ten minutes, and nobody of finance answers",
+    at=NOW,
+    until=NOW + timedelta(minutes=30),
+    supervisors=(CHO, DEE),
+    review_due_at=NOW + timedelta(days=1),
+    state="open",
+)
+BROKEN_DECISION = DecisionView(status=Status.APPROVED, at=NOW, by=BO, words="Released in an emergency")
+BROKEN = replace(
+    REFUND,
+    status=Status.APPROVED,
+    quorum=2,
+    now=NOW + timedelta(minutes=1),
+    decision=BROKEN_DECISION,
+    emergency=EMERGENCY,
+)
+"""Released in an emergency, and not reviewed yet."""
+UNREVIEWED = replace(BROKEN, emergency=replace(EMERGENCY, state="overdue"))
+UNJUSTIFIED = replace(
+    BROKEN,
+    decision=replace(BROKEN_DECISION, taken_back=True),
+    emergency=replace(
+        EMERGENCY,
+        state="unjustified",
+        reviewer=CHO,
+        comment="Ana was at her desk, <!here> could have asked",
+        reviewed_at=NOW + timedelta(hours=1),
+    ),
+)
+GLASS = GlassView(
+    supervisors=(CHO, DEE), via=("slack", "pagerduty"), max_valid_sec=3_600, review_sla_sec=86_400
+)
+
 SAMPLES: dict[str, ActionView] = {
     "refund": REFUND,
     "edited": EDITED,
@@ -383,6 +421,9 @@ SAMPLES: dict[str, ActionView] = {
     "long": LONG,
     "mentioning": MENTIONING,
     "empty": EMPTY,
+    "broken": BROKEN,
+    "unreviewed": UNREVIEWED,
+    "unjustified": UNJUSTIFIED,
 }
 
 
@@ -460,7 +501,38 @@ LENDING_QUEUE = replace(
     mine=(replace(queue_line(REFUND, number=2), on_behalf_of=DEE),),
     delegations=(LENT, HELD_LENT),
 )
-QUEUES = {"empty": EMPTY_QUEUE, "busy": QUEUE, "lending": LENDING_QUEUE}
+REVIEWING_QUEUE = replace(
+    EMPTY_QUEUE,
+    reviews=tuple(
+        ReviewLine(
+            action_id=ACTION,
+            version=1,
+            summary=summary,
+            risk=Risk.HIGH,
+            person=BO,
+            at=NOW - timedelta(hours=25),
+            due_at=NOW - timedelta(hours=1) if late else NOW + timedelta(hours=1),
+            overdue=late,
+            channel="C0APPROVALS",
+            message_ts="1762955040.000100",
+        )
+        for summary, late in (("Refund $1,400.00 to order 881", True), (MENTIONING.summary, False))
+    ),
+)
+FULL_QUEUE = replace(
+    LENDING_QUEUE,
+    mine=tuple(queue_line(REFUND, number=n) for n in range(60)),
+    delegations=(LENT,) * 12,
+    reviews=REVIEWING_QUEUE.reviews * 9,
+)
+"""As much as there can be at once."""
+QUEUES = {
+    "empty": EMPTY_QUEUE,
+    "busy": QUEUE,
+    "lending": LENDING_QUEUE,
+    "reviewing": REVIEWING_QUEUE,
+    "full": FULL_QUEUE,
+}
 
 ONCALL = (
     OnCallLine(rota="primary", person=ANA, until=NOW + timedelta(days=4), next_person=BO),

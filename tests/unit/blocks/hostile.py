@@ -15,6 +15,7 @@ from gate.usecases.views import (
     ChangeView,
     DecisionView,
     EditView,
+    EmergencyView,
     EvidenceView,
     HistoryView,
     PersonRef,
@@ -95,6 +96,21 @@ changes = st.lists(
     ),
     max_size=12,
 ).map(tuple)
+
+
+emergencies = st.builds(
+    EmergencyView,
+    person=people,
+    reason=texts.map(lambda text: text[:1_000]),
+    at=st.just(NOW),
+    until=st.just(NOW + timedelta(minutes=15)),
+    supervisors=st.lists(people, max_size=20).map(tuple),
+    review_due_at=st.just(NOW + timedelta(days=1)),
+    state=st.sampled_from(["open", "overdue", "justified", "unjustified"]),
+    reviewer=st.one_of(st.none(), people),
+    comment=st.one_of(st.none(), texts.map(lambda text: text[:1_000])),
+    reviewed_at=st.just(NOW),
+)
 
 
 @st.composite
@@ -190,6 +206,7 @@ def views(draw: st.DrawFn, payload: st.SearchStrategy[dict[str, Any]] = payloads
             category=draw(optional),
             comment=draw(st.one_of(st.none(), texts)),
         ),
+        emergency=draw(st.one_of(st.none(), emergencies)) if status is Status.APPROVED else None,
     )
 
 

@@ -17,6 +17,7 @@ from bot.blocks.gate_command import (
     queue_message,
     refusal_message,
 )
+from bot.blocks.glass import break_glass_modal, choose_modal, review_modal
 from bot.blocks.home import home
 from bot.blocks.modals import (
     confirm_modal,
@@ -27,9 +28,12 @@ from bot.blocks.modals import (
     reassign_modal,
     reject_modal,
 )
+from bot.blocks.policy_in_force import policy_message
+from bot.blocks.report import report_message
 from bot.blocks.thread import thread_line
 from gate.usecases.views import ActionView, PersonRef, ThreadEvent
-from tests.fakes.views import ANA, BO, CHO, DEE, LENT, LINK, NOW, ONCALL, OWN, QUEUES, SAMPLES
+from tests.fakes.reports import POLICIES, REPORTS
+from tests.fakes.views import ANA, BO, CHO, DEE, GLASS, LENT, LINK, NOW, ONCALL, OWN, QUEUES, SAMPLES
 
 Json = dict[str, Any]
 
@@ -44,6 +48,9 @@ KINDS = (
     "approval.repaged",
     "approval.expired",
     "approval.timeout_allowed",
+    "approval.break_glass",
+    "review.overdue",
+    "review.closed",
     "action.cancelled",
     "grant.redeemed",
     "grant.revoked",
@@ -66,6 +73,8 @@ def modals(view: ActionView) -> Iterator[tuple[str, Json]]:
     for page in (0, 1, 9_999):
         yield f"details-{page}", details_modal(view, state, page)
         yield f"confirm-{page}", confirm_modal(view, state, page)
+        yield f"glass-{page}", break_glass_modal(view, GLASS, state, page)
+        yield f"review-{page}", review_modal(view, state, page)
     yield "edit", edit_modal(view, state)
     yield "reject", reject_modal(view, state)
     yield "reassign", reassign_modal(view, state, people, {"finance-approvers": [ANA, BO]})
@@ -76,7 +85,7 @@ def messages(view: ActionView) -> Iterator[tuple[str, str, list[Json]]]:
     """(name, text, blocks) of every message about one action."""
     made = card(view)
     yield "card", made.text, made.blocks
-    for why in ("asked", "escalated", "outcome"):
+    for why in ("asked", "escalated", "outcome", "break_glass", "review_overdue"):
         line = direct_message(view, why, LINK)
         yield f"direct-{why}", line.text, line.blocks
     for kind in KINDS:
@@ -86,7 +95,7 @@ def messages(view: ActionView) -> Iterator[tuple[str, str, list[Json]]]:
 
 def event(kind: str, view: ActionView, who: PersonRef | None = None) -> ThreadEvent:
     """An event as the outbox would tell it."""
-    told = kind in ("approval.reassigned", "approval.escalated", "approval.repaged")
+    told = kind in ("approval.reassigned", "approval.escalated", "approval.repaged", "approval.break_glass")
     return ThreadEvent(
         action_id=view.action_id,
         kind=kind,
@@ -104,6 +113,8 @@ def goldens() -> Iterator[tuple[str, Any]]:
         yield f"card_{name}", {"text": made.text, "metadata": made.metadata, "blocks": made.blocks}
     for name in ("refund", "edited", "email", "long"):
         for kind, shown in modals(SAMPLES[name]):
+            if kind.startswith(("glass", "review")):
+                continue
             if name in ("refund", "email") or kind in ("decided", "confirm-0", "confirm-9999"):
                 yield f"modal_{kind}_{name}", shown
     for name, view in (("edited", SAMPLES["edited"]), ("failed", SAMPLES["failed"])):
@@ -120,13 +131,33 @@ def goldens() -> Iterator[tuple[str, Any]]:
     for event_name in ("granted", "revoked"):
         item = replace(LENT, revoked_by=BO) if event_name == "revoked" else LENT
         yield f"delegation_{event_name}", delegation_message(item, ANA, event_name)._asdict()
+    broken = SAMPLES["broken"]
+    for why in ("break_glass", "review_overdue"):
+        yield f"direct_{why}", direct_message(broken, why, LINK)._asdict()
+    told = {
+        kind: thread_line(event(kind, broken), broken)
+        for kind in KINDS
+        if "review" in kind or "glass" in kind
+    }
+    yield "thread_broken", {kind: {"text": line.text, "blocks": line.blocks} for kind, line in told.items()}
+    yield "modal_choose_request", choose_modal(QUEUES["busy"].mine)
+    yield "modal_choose_nothing", choose_modal(())
+    yield "modal_break_glass", break_glass_modal(SAMPLES["refund"], GLASS, state_of(SAMPLES["refund"]))
+    yield "modal_break_glass_long", break_glass_modal(SAMPLES["long"], GLASS, state_of(SAMPLES["long"]))
+    yield "modal_review", review_modal(broken, state_of(broken))
     yield "modal_delegate", delegate_modal([BO, CHO, DEE], ["finance-approvers", "legal"], NOW)
     yield "direct_standing_in", direct_message(SAMPLES["refund"], "asked", LINK, ANA)._asdict()
+    for name, report in REPORTS.items():
+        if name != "crowded":
+            yield f"command_report_{name}", report_message(report)._asdict()
+    for name in ("usual", "none"):
+        yield f"command_policy_{name}", policy_message(POLICIES[name])._asdict()
+    yield "home_own_figures", home(QUEUES["busy"], None, REPORTS["usual"].mine)
     yield "command_oncall", oncall_message(ONCALL, NOW)._asdict()
     yield "command_help", help_message()._asdict()
     yield (
         "refusal",
-        refusal_message("own_agent", "You own this agent, so somebody else has to decide.")._asdict(),
+        refusal_message("You own this agent, so somebody else has to decide.")._asdict(),
     )
     yield "done", done_message("Approved. The agent can go on.")._asdict()
     yield "notice", notice_modal("Not found", "There is no such action.")

@@ -11,8 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from bot.blocks.card import card, needs_full_view, text_units
 from bot.blocks.gate_command import help_message, oncall_message, queue_message, refusal_message
 from bot.blocks.home import home
+from bot.blocks.policy_in_force import policy_message
+from bot.blocks.report import report_message
 from gate.domain.request import Status
 from gate.usecases.views import ActionView
+from tests.fakes.reports import POLICIES, REPORTS
 from tests.fakes.views import APPROVED, LINK, NOW, ONCALL, QUEUES, REFUND, SAMPLES
 from tests.unit.blocks.hostile import LARGE, NASTY, texts, views
 from tests.unit.blocks.limits import message_faults, objects, view_faults
@@ -60,16 +63,30 @@ def test_threat_22_hostile_text_breaks_no_limit_pings_nobody_and_links_nowhere(v
 
 @pytest.mark.parametrize("text", NASTY, ids=ascii)
 def test_threat_22_a_refusal_and_a_summary_hold_any_text(text: str) -> None:
-    line = refusal_message("not_a_reviewer", text)
+    line = refusal_message(text)
     assert message_faults(line.text, line.blocks) == []
 
 
 @pytest.mark.parametrize("queue", [pytest.param(queue, id=name) for name, queue in QUEUES.items()])
 def test_home_and_the_queue_are_within_limits(queue: Any) -> None:
-    links: Mapping[str, str] = {line.action_id: LINK for line in queue.mine}
+    links: Mapping[str, str] = {line.action_id: LINK for line in (*queue.mine, *queue.reviews)}
     assert view_faults(home(queue, links), links=frozenset({LINK})) == []
     line = queue_message(queue, links)
     assert message_faults(line.text, line.blocks, links=frozenset({LINK})) == []
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_is_within_limits(name: str) -> None:
+    line = report_message(REPORTS[name])
+    assert message_faults(line.text, line.blocks) == []
+    mine = REPORTS[name].mine
+    assert view_faults(home(QUEUES["full"], {}, mine)) == []
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_policy_in_force_is_within_limits(name: str) -> None:
+    line = policy_message(POLICIES[name])
+    assert message_faults(line.text, line.blocks) == []
 
 
 def test_other_answers_are_within_limits() -> None:
@@ -91,7 +108,7 @@ def test_a_card_offers_what_policy_allows_and_the_details() -> None:
     assert list(_buttons(SAMPLES["low"])) == ["approve", "details"]
 
 
-@pytest.mark.parametrize("name", ["approved", "rejected", "expired", "cancelled", "failed"])
+@pytest.mark.parametrize("name", ["approved", "rejected", "expired", "cancelled", "failed", "broken"])
 def test_a_decided_card_has_no_buttons(name: str) -> None:
     assert SAMPLES[name].status is not Status.PENDING
     assert _buttons(SAMPLES[name]) == {}
