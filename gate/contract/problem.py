@@ -95,6 +95,9 @@ CODES: Mapping[str, Kind] = {
     "already_voted": _kind(409, "Already voted", "This person's vote on this version stands."),
     "not_offered": _kind(409, "Not offered", "The request does not offer this way to answer."),
     "too_soon": _kind(409, "Too soon", "The policy asks for a minimum time of review."),
+    "cooldown": _kind(
+        409, "Cooldown", "This person approved many requests without a break and should take one first."
+    ),
     "policy_changed": _kind(409, "Policy changed", "The policy is stricter now than when this was asked."),
     "not_pending": _kind(409, "Not pending", "The action waits for nobody any more."),
     "not_approved": _kind(

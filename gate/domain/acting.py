@@ -7,6 +7,7 @@ from gate.domain.eligibility import Standing, standing, voices
 from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Status
+from gate.domain.second_review import blind
 from gate.domain.verdict import ApprovalPlan
 
 DONE = {
@@ -68,6 +69,11 @@ def used_up(record: ActionRecord, mine: Standing, directory: Directory) -> Refus
             continue
         if voice.person == mine.person:
             return Refused(code="already_voted", sentence=f"Your approval already counts; {others}")
+        if blind(record):  # as little as can be said about the other's vote
+            return Refused(
+                code="already_voted",
+                sentence="You and whoever acts for you, or you for them, count as one; somebody else has to decide.",
+            )
         by = _name(voice.person, directory)
         if voice.on_behalf_of == mine.person:
             return Refused(code="already_voted", sentence=f"{by} has approved this for you; {others}")

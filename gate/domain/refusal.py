@@ -19,7 +19,7 @@ class Refused:
     """A command that changes nothing, and why.
 
     Codes are stable: `unknown_action`, `already_decided`, `stale_version`, `not_a_reviewer`, `own_agent`,
-    `requester`, `inactive_person`, `already_voted`, `not_offered`, `too_soon`, `policy_changed`,
+    `requester`, `inactive_person`, `already_voted`, `not_offered`, `too_soon`, `cooldown`, `policy_changed`,
     `edit_refused`, `no_change`, `comment_required`, `unknown_person`, `not_pending`, `not_approved`,
     `grant_redeemed`, `grant_expired`, `grant_revoked`, `payload_mismatch`, `audience_mismatch`,
     `invalid_grant`, `outcome_reported`, `not_due`, `key_reused`, `conflict`,

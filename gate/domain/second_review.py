@@ -16,6 +16,9 @@ AGREED = "agreed"
 DISAGREED = "disagreed"
 """Somebody approved it, and somebody else, who did not know, said no."""
 
+UNFINISHED = "unfinished"
+"""It ended before two people had said what they think."""
+
 
 def drawn(action_id: str, rate: float) -> bool:
     """Whether the draw takes this action: by its id alone, so that nothing an agent sends has a say in it, and

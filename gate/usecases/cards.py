@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from gate.domain.eligibility import Standing, counting, stand_ins, standing, voices
 from gate.domain.oncall import on_call
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord
+from gate.domain.second_review import blind, veiled
 from gate.domain.verdict import ApprovalPlan
 from gate.usecases.delegations import of_person
 from gate.usecases.directory import directory_now
@@ -65,6 +67,8 @@ async def queue(deps: Deps, person_id: str) -> QueueView:
         pending = await tx.actions.pending(limit=SCAN_LIMIT)
         found = ((r, _waits_for(r, person_id, directory)) for r in pending)
         mine = [(r, s) for r, s in found if s is not None]
+        if len(mine) > QUEUE_LIMIT:  # what is cut off is not what matters most
+            mine.sort(key=lambda waiting: -waiting[0].verdict.effective.risk.rank)
         grantors = await slack_ids_of(tx, directory, [s.on_behalf_of for _, s in mine if s.on_behalf_of])
         lines = [await _line(tx, r, s, directory, grantors) for r, s in mine[:QUEUE_LIMIT]]
         lent = await of_person(deps, tx, person_id)
@@ -83,6 +87,7 @@ async def queue(deps: Deps, person_id: str) -> QueueView:
         now=now,
         mine=tuple(lines),
         more=len(mine) - len(lines),
+        by_risk=Counter(r.verdict.effective.risk for r, _ in mine),
         decided=tuple(sorted(decided, key=lambda d: d.at, reverse=True)[:5]),
         delegations=lent,
         reviews=reviews,
@@ -134,7 +139,10 @@ async def thread_event(deps: Deps, message: Message) -> ThreadEvent | None:
 
 def _waits_for(record: ActionRecord, person_id: str, directory: Directory) -> Standing | None:
     """In whose right this person may still approve; None where they may not, or nobody counts any more."""
-    used = frozenset[str]().union(*(voice.uses_up for voice in voices(record, directory)))
+    spoken = voices(record, directory)
+    if blind(record):  # a line that goes away would tell somebody else that there was a vote
+        spoken = tuple(voice for voice in spoken if voice.person == person_id)
+    used = frozenset[str]().union(*(voice.uses_up for voice in spoken))
     mine = standing(record, person_id, directory, used)
     return mine if isinstance(mine, Standing) and used.isdisjoint(mine.uses_up) else None
 
@@ -156,7 +164,7 @@ async def _line(
         agent_name=record.agent.name,
         sla_at=record.sla_at,
         held=record.held,
-        approvals=len(counting(record, directory)),
+        approvals=len(counting(veiled(record), directory)),
         quorum=max(plan.quorum, len(plan.distinct_groups)),
         channel=card.channel if card is not None and card.ts else None,
         message_ts=card.ts if card is not None else None,

@@ -15,12 +15,15 @@ from gate.contract.action import (
 )
 from gate.domain.audit import timestamp
 from gate.domain.request import ActionRecord, Grant
+from gate.domain.second_review import veiled
 from gate.domain.verdict import ApprovalPlan
 
 
 def to_document(record: ActionRecord, *, grant: Grant | None = None, base: str = "") -> ActionDocument:
     """The document of API.md. `grant` is the live one where the reader is the proposing agent, else None;
-    `base` (no trailing slash) makes the links absolute for readers outside this server."""
+    `base` (no trailing slash) makes the links absolute for readers outside this server. A blind second review does
+    not show in it until it is decided."""
+    record = veiled(record)
     verdict = record.verdict
     effective = verdict.effective
     version = record.version

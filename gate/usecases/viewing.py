@@ -10,6 +10,8 @@ from gate.domain.action import Json
 from gate.domain.eligibility import risk_of, slots, stand_ins, voices
 from gate.domain.people import Directory
 from gate.domain.request import REJECT_CATEGORIES, ActionRecord, Grant, Status
+from gate.domain.second_review import UNFINISHED, veiled
+from gate.domain.second_review import result as second_opinion
 from gate.domain.verdict import ApprovalPlan
 from gate.policy.edits import ABSENT, Change, diff
 from gate.usecases.ports import LikeIt
@@ -56,7 +58,9 @@ def action_view(
     redeemed: Grant | None,
     now: datetime,
 ) -> ActionView:
-    """Everything about `record` that is shown; `slack_ids` are pinned Slack user ids by person id."""
+    """Everything about `record` that is shown; `slack_ids` are pinned Slack user ids by person id. Under a blind
+    second review it is shown as if nobody had voted, until it is decided."""
+    record = veiled(record)
 
     def ref(person_id: str) -> PersonRef:
         return person_ref(person_id, directory, slack_ids)
@@ -175,9 +179,18 @@ def action_view(
         ),
         decision=_decision(record, ref),
         execution=_execution(record, redeemed),
+        second_review=_second_review(record),
         lists_read=_lists_read(record, directory),
         emergency=_emergency(record, ref),
     )
+
+
+def _second_review(record: ActionRecord) -> str | None:
+    """What came of a blind second review, once it can be told; None where there was none, or nobody approved."""
+    drawn = record.plan is not None and record.plan.second_review
+    if not drawn or not record.status.terminal or not record.votes:
+        return None
+    return second_opinion(record) or UNFINISHED
 
 
 def _lists_read(record: ActionRecord, directory: Directory) -> dict[str, datetime | None]:

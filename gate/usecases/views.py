@@ -14,11 +14,13 @@ from gate.domain.verdict import Remediation
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PersonRef:
-    """A person as shown: `slack` is their Slack user id where known (then they can be mentioned)."""
+    """A person as shown: `slack` is their Slack user id where known (then they can be mentioned). `quiet`: this can
+    wait until their quiet hours are over, so they are named and not disturbed."""
 
     id: str
     name: str
     slack: str | None = None
+    quiet: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -255,6 +257,9 @@ class ActionView:
     stand_ins: tuple[StandInView, ...] = ()
     lists_read: Mapping[str, datetime | None] = field(default_factory=dict[str, "datetime | None"])
     """While it waits: the groups of the plan whose members Slack keeps, and when they were read (None: never)."""
+    second_review: str | None = None
+    """Of a decided request that two people looked at, each without knowing of the other: `agreed`, `disagreed` or
+    `unfinished`. While it waits nobody is told that it is one."""
     emergency: EmergencyView | None = None
 
     @property
@@ -293,6 +298,8 @@ class QueueView:
     now: datetime
     mine: tuple[QueueLine, ...]
     more: int
+    by_risk: Mapping[Risk, int] = field(default_factory=dict[Risk, int])
+    """All that wait for them, by risk; of `mine`, which is bounded, none of a higher risk is left out."""
     decided: tuple[DecidedLine, ...] = ()
     delegations: tuple[DelegationView, ...] = ()
     reviews: tuple[ReviewLine, ...] = ()
@@ -333,3 +340,46 @@ class ThreadEvent:
     detail: Mapping[str, Json] = field(default_factory=dict[str, Json])
     mention: tuple[PersonRef, ...] = ()
     on_behalf_of: PersonRef | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DigestItem:
+    """One pending request in a message that stands for many. `runs` is the tool, else the topic."""
+
+    action_id: str
+    version: int
+    summary: str
+    risk: Risk
+    rule: str
+    trigger: str
+    runs: str
+    environment: str | None
+    amount_usd: float | None
+    sla_at: datetime | None
+    held: bool
+    approvals: int
+    quorum: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DigestView:
+    """A message that stands for many requests of one agent at `now`. `items` are the most pressing of those that
+    wait, `by_status` counts all members, `waiting` those that wait by risk. `mentioned` are told by the message
+    itself; `asked` were asked, too, and told otherwise."""
+
+    digest_id: str
+    now: datetime
+    agent_name: str
+    agent_team: str
+    items: tuple[DigestItem, ...]
+    by_status: Mapping[Status, int]
+    waiting: Mapping[Risk, int]
+    overdue: int
+    next_due: datetime | None
+    mentioned: tuple[PersonRef, ...] = ()
+    asked: tuple[PersonRef, ...] = ()
+
+    @property
+    def pending(self) -> int:
+        """How many wait."""
+        return self.by_status.get(Status.PENDING, 0)

@@ -44,13 +44,16 @@ async def stream(call: Call) -> web.StreamResponse:
 
 async def _tell(call: Call, answer: web.StreamResponse, record: ActionRecord, seen: int) -> None:
     current: ActionRecord | None = record
+    told = None
     settings = call.shared.settings
     while True:
         if current is not None and current.revision > seen:
             current, grant = await collected(call.deps, call.agent, current)
             seen = current.revision
             document = to_document(current, grant=grant).model_dump_json()
-            await answer.write(f"id: {seen}\nevent: action\ndata: {document}\n\n".encode())
+            if document != told:  # what nobody may see yet makes no event either
+                await answer.write(f"id: {seen}\nevent: action\ndata: {document}\n\n".encode())
+                told = document
             if current.status.terminal:
                 await answer.write_eof()
                 return
