@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.blocks.gate_command import refusal_message
 from bot.desk import Desk
+from bot.handlers.replies import refused
 from bot.payloads import HomeOpened
 from gate.domain.refusal import Refused
 
@@ -12,8 +12,7 @@ async def opened(desk: Desk, event: HomeOpened) -> None:
     """Publish the person's queue; from then on it is kept fresh."""
     person = await desk.person(event.sender)
     if isinstance(person, Refused):
-        blocks = refusal_message(person.code, person.sentence).blocks
-        view = {"type": "home", "blocks": blocks}
+        view = {"type": "home", "blocks": refused(person).blocks}
         await desk.web.call("views.publish", user_id=event.sender.user, view=view)
         return
     await desk.homes.publish(person.id, event.sender.user, await desk.own())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import structlog
+
 from bot.answers import Said
 from bot.blocks.gate_command import done_message, refusal_message
 from bot.blocks.modals import decided_modal, notice_modal
@@ -13,6 +15,8 @@ from bot.ids import ModalState
 from gate.domain.refusal import Refused
 from gate.usecases.cards import card_view
 
+log = structlog.get_logger(__name__)
+
 
 def done(sentence: str) -> Said:
     """What happened, in one sentence."""
@@ -21,8 +25,9 @@ def done(sentence: str) -> Said:
 
 
 def refused(refusal: Refused) -> Said:
-    """Why nothing happened."""
-    message = refusal_message(refusal.code, refusal.sentence)
+    """Why nothing happened; people get the sentence, the log gets the code."""
+    log.info("slack_refused", code=refusal.code)
+    message = refusal_message(refusal.sentence)
     return Said(text=message.text, blocks=message.blocks)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gate.cli import agents, outbox, people, policy, record, releases, serving
+from gate.cli import agents, outbox, people, policy, record, releases, report, serving
 from gate.cli.demo import command as demo
 from gate.cli.doctor import command as doctor
 
@@ -43,6 +43,7 @@ app.command()(serving.serve)
 app.command()(serving.sandbox)
 app.command()(serving.migrate)
 app.command()(doctor.doctor)
+app.command()(report.report)
 app.add_typer(policy.app, name="policy")
 app.add_typer(people.app, name="people")
 app.add_typer(agents.app, name="agents")

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from math import ceil
 
+from gate.domain.oncall import on_call
+from gate.domain.people import APPROVERS, Directory
 from gate.domain.request import Choice
 
 LOOK_BACK = timedelta(days=30)
@@ -130,3 +132,23 @@ def _second_reviews(votes: Iterable[Given]) -> dict[tuple[str, int], bool]:
         if later and first.choice is Choice.APPROVE:
             found[place] = any(vote.choice is Choice.REJECT for vote in later)
     return found
+
+
+def sees_everybody(person_id: str, supervisors: Iterable[str], directory: Directory, now: datetime) -> bool:
+    """Whether this person may see the figures of others: the group `approvers`, and who supervises emergencies.
+
+    `supervisors` are targets as in a ladder. Nothing that was lent counts, and a list that is too old for critical
+    risk shows nobody anything.
+    """
+    for target in (f"group:{APPROVERS}", *supervisors):
+        kind, _, name = target.partition(":")
+        if kind == "group":
+            found = [person.id for person in directory.members(name)]
+        elif kind == "oncall":
+            rota = directory.rotas.get(name)
+            found = [on_call(rota, now).person] if rota is not None else []
+        else:
+            found = [person.id for person in (directory.find(target),) if person is not None]
+        if person_id in found:
+            return True
+    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, case, func, select
+from sqlalchemy import Row, and_, case, func, not_, or_, select
 
 from gate.domain.backlog import Asked, Waiting
 from gate.domain.request import Choice, Status
@@ -81,12 +81,13 @@ class SqlFigures:
         )
 
     async def given(self, since: datetime, *, person: str | None = None, limit: int) -> tuple[Given, ...]:
-        """Only actions with two votes and the words of a second review have their plan read."""
+        """Only actions with two votes and the words of a second review have their plan read. While such a review goes
+        on its votes are left out: that somebody has voted would show in their figures."""
         newest = select(votes).where(votes.c.at >= since).order_by(votes.c.at.desc()).limit(limit)
         if person is not None:
             newest = newest.where(votes.c.person == person)
         cast = newest.subquery("cast")
-        blind = and_(actions.c.votes > 1, actions.c.plan.contains(_BLIND, autoescape=True))
+        blind = actions.c.plan.contains(_BLIND, autoescape=True)
         statement = (
             select(
                 cast,
@@ -94,13 +95,14 @@ class SqlFigures:
                 versions.c.editor,
                 versions.c.comment.label("edit_comment"),
                 asks.c.at.label("asked_at"),
-                case((blind, actions.c.plan)).label("plan"),
+                case((and_(actions.c.votes > 1, blind), actions.c.plan)).label("plan"),
             )
             .join(actions, actions.c.id == cast.c.action_id)
             .join(
                 versions, and_(versions.c.action_id == cast.c.action_id, versions.c.number == cast.c.version)
             )
             .outerjoin(asks, and_(asks.c.action_id == cast.c.action_id, asks.c.person == cast.c.person))
+            .where(or_(actions.c.status != Status.PENDING.value, not_(func.coalesce(blind, False))))
         )
         return tuple(_given(row) for row in await self._bound.rows(statement))
 

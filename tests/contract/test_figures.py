@@ -144,14 +144,29 @@ async def test_a_person_asked_later_did_not_see_it_before(store: SqlStore):
 
 async def test_a_second_review_is_told_from_a_plan_that_only_has_the_words_in_a_schema(store: SqlStore):
     two = (vote("ana", 10), vote("bo", 20, Choice.REJECT))
+    over = ended(Status.REJECTED, later(20), "bo")
     words = ApprovalPlan(
         groups=("finance",),
         editable=replace(ApprovalPlan().editable, schema={"properties": {"second_review": True}}),
     )
-    await store_it(store, replace(action(1), plan=BLIND), votes=two)
-    await store_it(store, replace(action(2), plan=words), votes=two)
-    await store_it(store, action(3), votes=two)
-    await store_it(store, replace(action(4), plan=BLIND), votes=two[:1])
+    await store_it(store, replace(action(1), plan=BLIND), votes=two, **over)
+    await store_it(store, replace(action(2), plan=words), votes=two, **over)
+    await store_it(store, action(3), votes=two, **over)
+    await store_it(store, replace(action(4), plan=BLIND), votes=two[:1], **over)
     async with store.reading() as tx:
         given = await tx.figures.given(NOW, limit=10)
     assert {each.action_id for each in given if each.second_review} == {"act_0001"}
+
+
+async def test_figures_do_not_give_away_a_vote_that_is_still_blind(store: SqlStore):
+    await store_it(store, replace(action(1), plan=BLIND), votes=(vote("ana", 10),))
+    await store_it(store, replace(action(2), plan=BLIND), votes=(vote("ana", 20),))
+    async with store.writing() as tx:
+        record = await tx.actions.get("act_0002")
+        assert record is not None
+        both = (*record.votes, vote("bo", 30))
+        over = replace(record, revision=3, votes=both, **ended(Status.APPROVED, later(30)))
+        assert await tx.actions.save(over, expected_revision=2)
+    async with store.reading() as tx:
+        found = await tx.figures.given(NOW, limit=10)
+    assert {(each.action_id, each.person) for each in found} == {("act_0002", "ana"), ("act_0002", "bo")}
