@@ -255,6 +255,51 @@ audit = Table(
     sqlite_autoincrement=True,
 )
 
+# The Merkle tree over the record. `leaves` says which record is which leaf; of the inner nodes only those at some
+# levels are kept (see `tree.py`); `tree` is the one row from which it grows.
+leaves = Table(
+    "leaves",
+    metadata,
+    Column("position", SEQUENCE, primary_key=True, autoincrement=False),
+    Column("record", BigInteger, nullable=False, unique=True),
+    Column("hash", LargeBinary, nullable=False),
+    Index("ix_leaves_hash", "hash"),
+)
+
+subtrees = Table(
+    "subtrees",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+tree = Table(
+    "tree",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("size", SEQUENCE, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+# Records that are no leaves yet. A trigger puts each here in its own transaction, so that however late that commits,
+# the record is found; a look at the highest number would pass it over.
+unnumbered = Table(
+    "unnumbered",
+    metadata,
+    Column("record", SEQUENCE, primary_key=True, autoincrement=False),
+)
+unnumbered.add_is_dependent_on(audit)
+
 cards = Table(
     "cards",
     metadata,
@@ -382,25 +427,53 @@ heartbeat = Table(
 _SQLITE_REFUSAL = "BEGIN SELECT RAISE(ABORT, 'the audit record is append-only'); END"
 _POSTGRESQL_REFUSAL = "'BEGIN RAISE EXCEPTION ''the audit record is append-only''; END'"
 
-APPEND_ONLY: dict[str, tuple[str, ...]] = {
-    "sqlite": (
-        f"CREATE TRIGGER audit_keeps_update BEFORE UPDATE ON audit {_SQLITE_REFUSAL}",
-        f"CREATE TRIGGER audit_keeps_delete BEFORE DELETE ON audit {_SQLITE_REFUSAL}",
-        # INSERT OR REPLACE removes the old row without a delete trigger ever seeing it.
-        "CREATE TRIGGER audit_keeps_replace BEFORE INSERT ON audit "
-        "WHEN EXISTS (SELECT 1 FROM audit WHERE seq = NEW.seq) "
-        "BEGIN SELECT RAISE(ABORT, 'the audit record is append-only'); END",
-    ),
-    "postgresql": (
-        f"CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS {_POSTGRESQL_REFUSAL}",
-        "CREATE TRIGGER audit_keeps_rows BEFORE UPDATE OR DELETE ON audit "
-        "FOR EACH ROW EXECUTE FUNCTION audit_is_append_only()",
-        "CREATE TRIGGER audit_keeps_table BEFORE TRUNCATE ON audit "
-        "FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only()",
-    ),
-}
-"""What makes the audit table refuse changes, per dialect, in the order of creation."""
 
-for _dialect, _statements in APPEND_ONLY.items():
-    for _statement in _statements:
-        event.listen(audit, "after_create", DDL(_statement).execute_if(dialect=_dialect))
+def _keeps(table: str, key: str) -> dict[str, tuple[str, ...]]:
+    """What makes a table refuse changes, per dialect, in the order of creation."""
+    twin = f"EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key})"  # noqa: S608 - names of ours
+    return {
+        "sqlite": (
+            f"CREATE TRIGGER {table}_keeps_update BEFORE UPDATE ON {table} {_SQLITE_REFUSAL}",
+            f"CREATE TRIGGER {table}_keeps_delete BEFORE DELETE ON {table} {_SQLITE_REFUSAL}",
+            # INSERT OR REPLACE removes the old row without a delete trigger ever seeing it.
+            f"CREATE TRIGGER {table}_keeps_replace BEFORE INSERT ON {table} WHEN {twin} {_SQLITE_REFUSAL}",
+        ),
+        "postgresql": (
+            f"CREATE TRIGGER {table}_keeps_rows BEFORE UPDATE OR DELETE ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION audit_is_append_only()",
+            f"CREATE TRIGGER {table}_keeps_table BEFORE TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only()",
+        ),
+    }
+
+
+_POSTGRESQL_FUNCTION = (
+    f"CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS {_POSTGRESQL_REFUSAL}"
+)
+_NEW_RECORD = "INSERT INTO unnumbered (record) VALUES (NEW.seq)"
+
+TRIGGERS: dict[Table, dict[str, tuple[str, ...]]] = {
+    audit: {
+        "sqlite": _keeps("audit", "seq")["sqlite"],
+        "postgresql": (_POSTGRESQL_FUNCTION, *_keeps("audit", "seq")["postgresql"]),
+    },
+    leaves: _keeps("leaves", "position"),
+    checkpoints: _keeps("checkpoints", "size"),
+    unnumbered: {
+        "sqlite": (f"CREATE TRIGGER audit_is_numbered AFTER INSERT ON audit BEGIN {_NEW_RECORD}; END",),
+        "postgresql": (
+            "CREATE FUNCTION audit_is_to_be_numbered() RETURNS trigger LANGUAGE plpgsql AS "
+            f"'BEGIN {_NEW_RECORD}; RETURN NULL; END'",
+            "CREATE TRIGGER audit_is_numbered AFTER INSERT ON audit "
+            "FOR EACH ROW EXECUTE FUNCTION audit_is_to_be_numbered()",
+        ),
+    },
+}
+"""What makes the record's tables refuse changes, and has each new record numbered: after which table, per dialect."""
+for _table in (leaves, checkpoints):
+    _table.add_is_dependent_on(audit)
+
+for _table, _of_dialects in TRIGGERS.items():
+    for _dialect, _statements in _of_dialects.items():
+        for _statement in _statements:
+            event.listen(_table, "after_create", DDL(_statement).execute_if(dialect=_dialect))

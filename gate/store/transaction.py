@@ -18,6 +18,7 @@ from gate.store.outbox import SqlOutbox
 from gate.store.pings import SqlPings
 from gate.store.pins import SqlPins
 from gate.store.snapshots import SqlSnapshots
+from gate.store.tree import SqlTree
 from gate.usecases.ports import Clock
 
 
@@ -31,6 +32,7 @@ class SqlTransaction:
         self.grants = SqlGrants(bound)
         self.outbox = SqlOutbox(bound)
         self.audit = SqlAudit(bound)
+        self.tree = SqlTree(bound)
         self.cards = SqlCards(bound)
         self.digests = SqlDigests(bound)
         self.pings = SqlPings(bound)

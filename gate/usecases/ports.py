@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +13,7 @@ from gate.domain.audit import AuditRecord
 from gate.domain.backlog import Asked, Waiting
 from gate.domain.bursts import Ping
 from gate.domain.delegation import Delegation
+from gate.domain.merkle import Frontier, Node
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Grant, GrantState, Status
 from gate.domain.reviewing import Given
@@ -45,6 +46,19 @@ class Signer(Protocol):
 
     def verify(self, token: str) -> Mapping[str, Json] | None:
         """The claims of a token this gate signed, expired or not; None for anything else."""
+        ...
+
+
+class Notary(Protocol):
+    """Signs checkpoints of the audit record, with a key of its own."""
+
+    @property
+    def origin(self) -> str:
+        """The name of the record, which stands in each of its checkpoints."""
+        ...
+
+    def sign(self, text: str) -> str:
+        """The text as a signed note."""
         ...
 
 
@@ -345,6 +359,68 @@ class Audit(Protocol):
 
     async def page(self, which: AuditFilter, *, cursor: str | None, limit: int) -> Page[AuditRecord]:
         """The oldest first; the cursor of the last page is None. Raises `ValueError` for a cursor that is none."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SealedCheckpoint:
+    """A signed checkpoint of the record: the first `size` records have this root. `note` is what was signed, whole."""
+
+    size: int
+    root: bytes
+    note: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Leaf:
+    """A record with its number: `position` counts from 0."""
+
+    position: int
+    hash: bytes
+
+
+class Tree(Protocol):
+    """The Merkle tree over the audit record: which record has which number, and what proves it."""
+
+    async def unsealed(self) -> bool:
+        """Whether there are records that no checkpoint covers yet."""
+        ...
+
+    async def grow(self, *, limit: int) -> Frontier | None:
+        """Number up to `limit` committed records, in the order they were written, and return the tree as it then is.
+
+        None, and nothing is numbered, while somebody else is about it: until this transaction ends nobody else is."""
+        ...
+
+    async def waiting(self) -> bool:
+        """Whether there are records without a number."""
+        ...
+
+    async def seal(self, checkpoint: SealedCheckpoint) -> None:
+        """Keep a signed checkpoint."""
+        ...
+
+    async def latest(self) -> SealedCheckpoint | None: ...
+
+    async def sealed(self, size: int) -> SealedCheckpoint | None:
+        """The smallest checkpoint of at least this size."""
+        ...
+
+    async def size(self) -> int:
+        """How many records have a number."""
+        ...
+
+    async def leaf(self, wanted: int | bytes) -> Leaf | None:
+        """By number or by leaf hash; of equal records the first."""
+        ...
+
+    async def positions(self, hashes: Collection[bytes]) -> Mapping[bytes, int]:
+        """The numbers of those leaf hashes that have one."""
+        ...
+
+    async def nodes(self, wanted: Collection[Node]) -> Mapping[Node, bytes]:
+        """Nodes of complete subtrees. Raises LookupError where one is not in the tree."""
         ...
 
 
@@ -664,6 +740,8 @@ class Transaction(Protocol):
     @property
     def audit(self) -> Audit: ...
     @property
+    def tree(self) -> Tree: ...
+    @property
     def cards(self) -> Cards: ...
     @property
     def digests(self) -> Digests: ...
@@ -762,3 +840,6 @@ OUTBOX = "outbox"
 
 DEADLINES = "deadlines"
 """What `Wakeups` is notified of when deadlines were armed or disarmed."""
+
+RECORD = "record"
+"""What `Wakeups` is notified of when audit records were written."""

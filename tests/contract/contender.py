@@ -41,7 +41,16 @@ async def hang(tx: Transaction, name: str) -> bool:
     return False
 
 
-VERBS = {"hang": hang, "save": save, "add": add, "redeem": redeem}
+async def number(tx: Transaction, name: str) -> bool:
+    await tx.tree.grow(limit=100)
+    go_on = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, go_on.set)
+    print("inside", flush=True)
+    await go_on.wait()
+    return True
+
+
+VERBS = {"hang": hang, "save": save, "add": add, "redeem": redeem, "number": number}
 
 
 async def main(url: str, verb: str, name: str) -> None:
