@@ -24,7 +24,6 @@ from bot.socket_link import SocketLink
 from bot.usergroups import UserGroups
 from bot.web import SlackWeb, api_base
 from gate.usecases.ports import DeliveryChannel, Deps, ListSource
-from gate.usecases.views import ActionView
 
 EVENTS_PATH = "/slack/events"
 
@@ -174,6 +173,6 @@ class Bot:
         bolt_response = await self._reception.app.async_dispatch(await to_bolt_request(request))
         return await to_aiohttp_response(bolt_response)
 
-    def _card_changed(self, view: ActionView) -> None:
+    def _card_changed(self) -> None:
         if not self._stopped:
             self._homes.refresh()

@@ -72,11 +72,19 @@ class Desk:
 
     async def misplaced(self, click: Click, action_id: str) -> Refused | None:
         """None where the click comes from the action's own card (threat 5); otherwise why it does nothing."""
-        async with self.deps.store.reading() as tx:
-            card = await tx.cards.get(action_id)
+        card = await self._card(action_id)
         if click.view is not None or click.ephemeral or card is None:
             return NOT_ITS_PLACE
         return None if _stands_at(card, click.place) else NOT_ITS_PLACE
+
+    async def shares_a_message(self, action_id: str) -> bool:
+        """Whether it stands in a digest, where nobody sees the whole of it."""
+        card = await self._card(action_id)
+        return card is not None and card.digest is not None
+
+    async def _card(self, action_id: str) -> Card | None:
+        async with self.deps.store.reading() as tx:
+            return await tx.cards.get(action_id)
 
     async def directory(self) -> Directory:
         """The directory as it stands now, delegations included."""
@@ -113,9 +121,10 @@ class Desk:
         """Answer the person where they are."""
         await self.answers.tell(sender.user, place, said)
 
-    async def open(self, trigger_id: str, view: dict[str, Any]) -> None:
-        """Open a modal; raises `SlackFailure`, LATE where the three seconds have passed."""
-        await self.web.call("views.open", trigger_id=trigger_id, view=view)
+    async def open(self, trigger_id: str, view: dict[str, Any], *, on_top: bool = False) -> None:
+        """Open a modal, or one more on top of the open one; raises `SlackFailure`, LATE where the three seconds have
+        passed."""
+        await self.web.call("views.push" if on_top else "views.open", trigger_id=trigger_id, view=view)
 
     def failed(self, error: Exception) -> Refused:
         """What to tell somebody whose click met an unexpected error; what is logged carries no payload (INV-51)."""

@@ -6,7 +6,15 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.ids import APPROVE, EDIT, REJECT, parse_card_metadata, parse_card_value
+from bot.ids import (
+    APPROVE,
+    DIGEST_EVENT,
+    EDIT,
+    REJECT,
+    digest_metadata,
+    parse_card_metadata,
+    parse_card_value,
+)
 from bot.web import Calls
 
 SLACK_CLOCK = timedelta(minutes=10)
@@ -40,13 +48,50 @@ def _is_card(message: Mapping[str, Any], action_id: str) -> bool:
     """By the metadata, or by the buttons where a workspace keeps metadata from being read."""
     if parse_card_metadata(message.get("metadata")) == action_id:
         return True
+    return not _is_digest(message) and action_id in _named(message)
+
+
+def _is_digest(message: Mapping[str, Any]) -> bool:
+    metadata = message.get("metadata")
+    return isinstance(metadata, dict) and metadata.get("event_type") == DIGEST_EVENT
+
+
+async def find_digest(
+    web: Calls,
+    *,
+    own_user: str,
+    digest_id: str,
+    members: frozenset[str],
+    channel: str,
+    since: datetime,
+) -> str | None:
+    """The ts of the bot's own message for many requests, by its metadata, or by buttons that name its members."""
+    oldest = f"{(since - SLACK_CLOCK).timestamp():.6f}"
+    wanted = digest_metadata(digest_id)
+    found: str | None = None
+    async for message in _messages(web, "conversations.history", channel=channel, oldest=oldest):
+        if message.get("user") != own_user:
+            continue
+        metadata = message.get("metadata")
+        if isinstance(metadata, dict) and metadata.get("event_type"):
+            mine = metadata.get("event_type") == wanted["event_type"]
+            mine = mine and metadata.get("event_payload") == wanted["event_payload"]
+        else:
+            mine = bool(_named(message) & members)
+        if mine:
+            found = str(message.get("ts"))
+    return found
+
+
+def _named(message: Mapping[str, Any]) -> set[str]:
+    """The actions that a message's deciding buttons name."""
+    found: set[str] = set()
     for block in message.get("blocks") or ():
         for element in (block.get("elements") or ()) if isinstance(block, dict) else ():
             if isinstance(element, dict) and element.get("action_id") in (APPROVE, EDIT, REJECT):
-                found = parse_card_value(element.get("value"))
-                if found is not None and found[0] == action_id:
-                    return True
-    return False
+                value = parse_card_value(element.get("value"))
+                found |= {value[0]} if value is not None else set()
+    return found
 
 
 async def find_line(

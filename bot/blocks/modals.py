@@ -70,6 +70,9 @@ def confirm_modal(view: ActionView, state: ids.ModalState, page: int = 0) -> Jso
     page = min(max(page, 0), len(pages) - 1)
     last = page == len(pages) - 1
     blocks = [*pages[page], *turning(page, len(pages))]
+    if "reject" in view.allow:
+        value = ids.card_value(view.action_id, view.version)
+        blocks.append(parts.actions(parts.button("Reject instead", ids.REJECT, value, style="danger")))
     if not last:
         blocks.append(parts.note("Approve stands on the last page."))
         title = f"Review all, {page + 1} of {len(pages)}"

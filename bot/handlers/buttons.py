@@ -43,9 +43,11 @@ async def _on_card(desk: Desk, click: Click) -> Refused | None:
     if record is None:
         return UNKNOWN
     if click.button == ids.OPEN_QUEUE_ITEM:
-        return await opening.details(desk, click, record, from_card=False)
+        return await opening.from_queue(desk, click, record, version)
     if click.button == ids.REVIEW:
         return await review.opened(desk, click, record)
+    if click.button == ids.REJECT and opening.reads(click, action_id):
+        return await opening.reject(desk, click, record, version, on_top=True)
     misplaced = await desk.misplaced(click, action_id)
     if click.button == ids.DETAILS:  # a direct message has this button too
         return await opening.details(desk, click, record, from_card=misplaced is None)
@@ -58,14 +60,16 @@ async def _on_card(desk: Desk, click: Click) -> Refused | None:
 
 
 async def _approve(desk: Desk, click: Click, record: ActionRecord, version: int) -> Refused | None:
-    """One click approves; where the card could not show the whole payload, it opens all of it first (threat 3)."""
-    person, view = await asyncio.gather(  # Slack is asked while the view is read
-        desk.person(click.sender, risk=record.verdict.effective.risk), card_view(desk.deps, record.id)
+    """One click approves; where the message could not show the whole payload, it opens all of it first (threat 3)."""
+    person, view, shared = await asyncio.gather(  # Slack is asked while the view is read
+        desk.person(click.sender, risk=record.verdict.effective.risk),
+        card_view(desk.deps, record.id),
+        desk.shares_a_message(record.id),
     )
     if isinstance(person, Refused):
         return person
     current = not record.status.terminal and version == record.version.number
-    if current and view is not None and await drawn(view, lambda: needs_full_view(view)):
+    if current and view is not None and (shared or await drawn(view, lambda: needs_full_view(view))):
         hindrance = await desk.hindrance(record, person, "approve", version)
         return hindrance or await opening.confirm(desk, click, view)
     command = CastVote(action_id=record.id, version=version, person=person.id, choice=Choice.APPROVE)

@@ -58,14 +58,28 @@ async def edit(desk: Desk, click: Click, record: ActionRecord, version: int) -> 
     return None
 
 
-async def reject(desk: Desk, click: Click, record: ActionRecord, version: int) -> Refused | None:
-    """Rejecting says no to the version on the card, so it has to be the current one."""
+async def reject(
+    desk: Desk, click: Click, record: ActionRecord, version: int, *, on_top: bool = False
+) -> Refused | None:
+    """Rejecting says no to the version on the card, so it has to be the current one. `on_top` of the modal in which
+    somebody has just read all of it."""
     found = await _view_for(desk, click, record, "reject", version)
     if isinstance(found, Refused):
         return found
     view, _ = found
-    await desk.open(click.trigger_id, reject_modal(view, state_for(click, view)))
+    await desk.open(click.trigger_id, reject_modal(view, state_for(click, view)), on_top=on_top)
     return None
+
+
+def reads(click: Click, action_id: str) -> bool:
+    """Whether the click comes from the modal in which this person reads all of this action."""
+    found = click.view
+    return (
+        found is not None
+        and found.callback_id == ids.MODAL_CONFIRM
+        and found.state is not None
+        and found.state.action_id == action_id
+    )
 
 
 async def reassign(desk: Desk, click: Click, record: ActionRecord, version: int) -> Refused | None:
@@ -95,6 +109,16 @@ async def details(desk: Desk, click: Click, record: ActionRecord, *, from_card: 
     modal = await drawn(view, lambda: details_modal(view, state_for(click, view), 0))
     await desk.open(click.trigger_id, modal)
     return None
+
+
+async def from_queue(desk: Desk, click: Click, record: ActionRecord, version: int) -> Refused | None:
+    """What a line of Home or of a queue opens: the details, or where no card of its own has the buttons, all there is
+    to read with the buttons under it."""
+    if not record.status.terminal and await desk.shares_a_message(record.id):
+        found = await _view_for(desk, click, record, "approve", version)
+        if not isinstance(found, Refused):
+            return await confirm(desk, click, found[0])
+    return await details(desk, click, record, from_card=False)
 
 
 async def confirm(desk: Desk, click: Click, view: ActionView) -> Refused | None:

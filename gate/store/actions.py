@@ -192,8 +192,12 @@ class SqlActions:
         return await self._whole(WHOLE.where(PENDING).order_by(actions.c.sla_at, actions.c.id).limit(limit))
 
     async def in_review(self, *, limit: int) -> tuple[ActionRecord, ...]:
-        by_due = WHOLE.where(REVIEW).order_by(deadlines.c.due_at, actions.c.id)
-        return await self._whole(by_due.limit(limit))
+        """Asks the reviews' own index first: mostly there are none, and then that is all."""
+        by_due = select(deadlines.c.action_id).where(REVIEW).order_by(deadlines.c.due_at)
+        ids = [row.action_id for row in await self._bound.rows(by_due.limit(limit))]
+        found = await self._whole(WHOLE.where(actions.c.id.in_(ids))) if ids else ()
+        by_id = {record.id: record for record in found if record.in_review}
+        return tuple(by_id[each] for each in ids if each in by_id)
 
     async def in_digest(self, digest_id: str, *, limit: int) -> tuple[ActionRecord, ...]:
         member = cards.c.digest == digest_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,6 +37,8 @@ class SqlOutbox:
             earlier.c.channel == outbox.c.channel,
             earlier.c.dead.is_(False),
             earlier.c.id < outbox.c.id,
+            # What is held for somebody's quiet hours holds up nobody else; from its time on it is in line by its id.
+            or_(earlier.c.not_before.is_(None), earlier.c.not_before <= now),
         )
         free = or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now)
         statement = (
@@ -50,14 +53,27 @@ class SqlOutbox:
                 claimed.append(_message(row))
             except UnreadableRow as problem:
                 await self.bury(row.id, error=str(problem))
+        until = now + timedelta(seconds=lease_sec)
         if claimed:
-            until = now + timedelta(seconds=lease_sec)
             chosen = outbox.c.id.in_([message.id for message in claimed])
             await self._bound.moved(update(outbox).where(chosen).values(leased_until=until))
-        return tuple(claimed)
+        return tuple(replace(message, leased_until=until) for message in claimed)
 
-    async def delivered(self, message_id: str) -> None:
-        await self._bound.moved(delete(outbox).where(outbox.c.id == message_id))
+    async def cards_waiting(self, *action_ids: str) -> frozenset[str]:
+        """Claimers pass over the rows found until this transaction ends, and show what it leaves. A row whose lease
+        ran out may still be on its way to Slack with what was so before, and does not count."""
+        statement = select(outbox.c.action_id).where(
+            outbox.c.action_id.in_(action_ids),
+            outbox.c.channel == "slack",
+            outbox.c.kind == "card",
+            outbox.c.leased_until.is_(None),
+            _ALIVE,
+        )
+        return frozenset(row.action_id for row in await self._bound.rows(self._bound.claiming(statement)))
+
+    async def delivered(self, message_id: str, *, lease: datetime | None = None) -> None:
+        done = delete(outbox).where(outbox.c.id == message_id)
+        await self._bound.moved(done if lease is None else done.where(outbox.c.leased_until == lease))
 
     async def retry(self, message_id: str, *, at: datetime, error: str, counts: bool = True) -> None:
         """Due again at `at`, and an attempt older unless `counts` is False."""
@@ -115,6 +131,19 @@ def _row(message: Message) -> dict[str, Any]:
         "attempts": message.attempts,
         "last_error": message.last_error,
         "dead": message.dead,
+        **_addressed(message),
+        "not_before": message.not_before,
+    }
+
+
+def _addressed(message: Message) -> dict[str, str | None]:
+    """Whom a direct message is for, and why, in columns of their own so that a person's messages can be counted."""
+    if message.kind != "dm":
+        return {"person": None, "why": None}
+    person, why = message.body.get("person"), message.body.get("why")
+    return {
+        "person": person if isinstance(person, str) else None,
+        "why": why if isinstance(why, str) else None,
     }
 
 
@@ -141,4 +170,6 @@ def _with_body(row: Row[Any], body: Mapping[str, Json]) -> Message:
         attempts=row.attempts,
         last_error=row.last_error,
         dead=row.dead,
+        not_before=row.not_before,
+        leased_until=row.leased_until,
     )

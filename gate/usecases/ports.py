@@ -18,8 +18,9 @@ from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Grant, GrantState, Status
 from gate.domain.reviewing import Given
 from gate.domain.risk import Risk
-from gate.domain.verdict import ApprovalPlan
 from gate.domain.routing import Load
+from gate.domain.transitions import Change
+from gate.domain.verdict import ApprovalPlan
 from gate.policy.compile import PolicySet
 
 T = TypeVar("T")
@@ -791,6 +792,18 @@ class Limits:
     callback_hosts: tuple[str, ...] = ()
 
 
+class Meter(Protocol):
+    """Counts what was committed, after the commit; never fails."""
+
+    def committed(self, changes: Sequence[Change]) -> None: ...
+
+
+class Unmetered:
+    """Implements `Meter` where nobody asks for metrics."""
+
+    def committed(self, changes: Sequence[Change]) -> None: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deps:
     """What every use-case is given."""
@@ -802,6 +815,7 @@ class Deps:
     rules: RulesSource
     wakeups: Wakeups
     limits: Limits = field(default_factory=Limits)
+    meter: Meter = field(default_factory=Unmetered)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 
 from bot.sandbox import METHODS, RateLimits
 from gate.usecases.ports import Card, Delivered, Delivery, Message, RetryLater, Undeliverable
-from tests.integration.bot.stage import APPROVALS, PEOPLE, POLICY, Stage, buttons, stage
+from tests.integration.bot.stage import AGENT, APPROVALS, PEOPLE, POLICY, Stage, buttons, stage
 
 
 def posts(play: Stage) -> int:
@@ -324,7 +324,8 @@ async def test_buttons_of_old_cards_work_after_a_restart(play: Stage) -> None:
 async def test_a_burst_keeps_to_slacks_pace(tmp_path: Path) -> None:
     """A channel takes about one message a second: cards wait their turn here, and Slack never has to refuse."""
     async with stage(tmp_path, rate_limits=RateLimits()) as play:
-        records = [await play.propose(payload={"amount": 1 + n, "order": str(n)}) for n in range(6)]
+        agents = [replace(AGENT, id=f"agt_{n}", name=f"bot {n}") for n in range(6)]  # a card for each of them
+        records = [await play.propose(agent=agent) for agent in agents]
         for record in records:
             await play.posted(record)
         assert all(len(play.cards_of(record)) == 1 for record in records)

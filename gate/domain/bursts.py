@@ -1,0 +1,88 @@
+"""Which requests of one agent share a message in Slack, and which messages to one person wait for each other; what a
+burst is, nobody else says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gate.domain.risk import Risk
+
+WITHIN = timedelta(minutes=1)
+"""What comes within this time counts together, and a person is told at most once in it of what can share."""
+
+GATHER = timedelta(seconds=0.4)
+"""How long what is not the first of a minute waits for more of its kind: a flood shows itself by then."""
+
+SINGLE_MESSAGES = 3
+"""So many messages waiting for one person still go out one by one."""
+
+_CALM = frozenset({"asked", "escalated", "outcome"})
+"""Why a person is told, where that alone is no alarm."""
+ALONE = frozenset({"break_glass"})
+"""What is always told at once and by itself."""
+
+
+def shares(risk: Risk, placed: Mapping[Risk, int], waiting: Mapping[Risk, int], *, above: int) -> bool:
+    """Whether a request shares a message with others instead of having a card of its own.
+
+    `placed` are the requests of its agent that came to the channel within `WITHIN`, `waiting` those that have no
+    place there yet, this one among them. What is critical never shares, and what is high only among many high ones:
+    the one that matters is not buried.
+    """
+    if risk is Risk.CRITICAL:
+        return False
+    if risk is Risk.HIGH:
+        return placed.get(risk, 0) + waiting.get(risk, 0) > above
+    return sum(placed.values()) + sum(waiting.values()) > above
+
+
+def urgent(risk: Risk, why: str) -> bool:
+    """Whether a message to a person is of the kind that ordinary ones never hold up."""
+    return risk >= Risk.HIGH or why not in _CALM
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ping:
+    """When a person was last sent a message, and whether it stood for several."""
+
+    at: datetime
+    merged: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alone:
+    """It goes out by itself, now."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Together:
+    """One message goes out now for all that wait for the person."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NotYet:
+    """It waits until then, and is looked at again."""
+
+    until: datetime
+
+
+def turn(
+    *,
+    now: datetime,
+    begun: datetime,
+    waiting: int,
+    last: Ping | None,
+) -> Alone | Together | NotYet:
+    """What becomes of a message to a person.
+
+    `waiting` counts the messages that wait for them, this one too; of an urgent one only the urgent. `last` is what
+    they were sent last of its kind or for all kinds together, `begun` when the message was written.
+    """
+    recent = last is not None and now - last.at < WITHIN
+    if waiting > SINGLE_MESSAGES or (recent and last is not None and last.merged):
+        return NotYet(until=last.at + WITHIN) if recent and last is not None else Together()
+    if recent and now - begun < GATHER:
+        return NotYet(until=begun + GATHER)
+    return Alone()
