@@ -47,8 +47,9 @@ def when(at: datetime, form: str = DAY_AND_CLOCK) -> Json:
 
 
 def mention(person: PersonRef) -> Json:
-    """The person, mentioned where their Slack id is known and well-formed, else by name."""
-    if person.slack is not None and _USER_ID.fullmatch(person.slack):
+    """The person, mentioned where their Slack id is known and well-formed, else by name, and by name in their quiet
+    hours."""
+    if not person.quiet and person.slack is not None and _USER_ID.fullmatch(person.slack):
         return {"type": "user", "user_id": person.slack}
     return words(name(person), bold=True)
 

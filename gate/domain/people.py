@@ -22,8 +22,22 @@ TRUSTED: Mapping[Risk, timedelta] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class QuietHours:
+    """From minute `start` of the day to minute `end` by the clock in `tz`, over midnight where `end` comes first;
+    on the weekdays (0 is Monday) on which they begin. Never the whole of every day."""
+
+    start: int
+    end: int
+    tz: str
+    days: frozenset[int] = frozenset(range(7))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Person:
-    """One human being, however many addresses they have. `slack` is the Slack user id where it is known."""
+    """One human being, however many addresses they have. `slack` is the Slack user id where it is known.
+
+    In their `quiet` hours they are not told what can wait; deadlines know nothing of it.
+    """
 
     id: str
     name: str
@@ -31,6 +45,7 @@ class Person:
     slack: str | None = None
     aliases: tuple[str, ...] = ()
     active: bool = True
+    quiet: QuietHours | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -37,7 +37,8 @@ def time_zone(name: str) -> ZoneInfo:
         raise ValueError(f"unknown time zone '{name}'; write one as in Europe/Berlin") from None
 
 
-def _minutes(text: str) -> int:
+def minutes(text: str) -> int:
+    """`09:30` as minutes of the day."""
     return int(text[:2]) * 60 + int(text[3:])
 
 
@@ -45,7 +46,7 @@ def time_window(given: TimeMatch) -> Condition:
     """Holds inside the window. Hours that wrap midnight belong to the day they begin on. Raises `ValueError`."""
     days = weekdays(given.days) if given.days is not None else frozenset(range(7))
     start, _, end = (given.hours or "00:00-24:00").partition("-")
-    opens, closes = _minutes(start), _minutes(end)
+    opens, closes = minutes(start), minutes(end)
     if opens == closes:
         raise ValueError("the hours begin and end at the same minute; leave hours out for the whole day")
     zone = time_zone(given.tz)

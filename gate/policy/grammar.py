@@ -100,13 +100,14 @@ class VelocityMatch(Section):
     sum: Literal["amount_usd", "affected_users"] | None = None
 
 
+Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
+
+
 class TimeMatch(Section):
     """A window of the week. Hours that wrap midnight belong to the day on which they begin."""
 
     days: Strings | None = None
-    hours: (
-        Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")] | None
-    ) = None
+    hours: Hours | None = None
     tz: Name = "UTC"
 
 

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from gate.domain.people import Directory, Group, Override, Person, Rota, Rotation
+from gate.domain.people import Directory, Group, Override, Person, QuietHours, Rota, Rotation
+from gate.policy.clock import minutes, time_zone, weekdays
 from gate.policy.documents import Document, PolicyError, Problem, did_you_mean
-from gate.policy.grammar import Duration, Name, Section
+from gate.policy.grammar import Duration, Hours, Name, Section, listed
 from gate.policy.parse import validated
 from gate.policy.source import Path, Source, read
 
@@ -23,12 +24,19 @@ Email = Annotated[str, Field(pattern=_EMAIL, max_length=254)]
 Channel = Annotated[str, Field(pattern=_CHANNEL)]
 
 
+class QuietItem(Section):
+    hours: Hours
+    days: Annotated[list[Name], Field(min_length=1), BeforeValidator(listed)] | None = None
+    tz: Name = "UTC"
+
+
 class PersonItem(Section):
     name: Annotated[str, Field(min_length=1, max_length=120)]
     email: Email
     slack: Annotated[str, Field(pattern=r"^[UW][A-Z0-9]{2,}$")] | None = None
     aliases: list[Email] | None = None
     active: bool = True
+    quiet_hours: QuietItem | Literal["none"] | None = None
 
 
 class GroupItem(Section):
@@ -69,6 +77,7 @@ class PeopleText(Section):
     groups: dict[Annotated[str, Field(pattern=_ID)], GroupItem] | None = None
     on_call: dict[Annotated[str, Field(pattern=_ID)], RotaItem] | None = None
     channels: ChannelsItem | None = None
+    quiet_hours: QuietItem | None = None
 
 
 def parse_people(text: str, name: str = "people.yaml") -> Directory:
@@ -111,6 +120,8 @@ class _Builder:
     def _people(self) -> dict[str, Person]:
         people: dict[str, Person] = {}
         slack_ids: dict[str, str] = {}
+        given = self.text.quiet_hours
+        usual = None if given is None else self._quiet(given, ("quiet_hours",))
         for key, item in (self.text.people or {}).items():
             here: Path = ("people", key)
             self._claim(key, key, here)
@@ -131,8 +142,32 @@ class _Builder:
                 slack=item.slack,
                 aliases=tuple(item.aliases or ()),
                 active=item.active,
+                quiet=self._quiet_of(item, usual, (*here, "quiet_hours")),
             )
         return people
+
+    def _quiet_of(self, item: PersonItem, usual: QuietHours | None, path: Path) -> QuietHours | None:
+        """A person's own quiet hours, else those of everybody; none where they want none."""
+        if item.quiet_hours == "none":
+            return None
+        return usual if item.quiet_hours is None else self._quiet(item.quiet_hours, path)
+
+    def _quiet(self, item: QuietItem, path: Path) -> QuietHours | None:
+        start, _, end = item.hours.partition("-")
+        try:
+            found = QuietHours(
+                start=minutes(start),
+                end=minutes(end),
+                days=weekdays(item.days) if item.days is not None else frozenset(range(7)),
+                tz=time_zone(item.tz).key,
+            )
+        except ValueError as problem:
+            self._problem(path, str(problem))
+            return None
+        if (found.end - found.start) % 1_440 == 0 and len(found.days) == 7:
+            self._problem((*path, "hours"), "these quiet hours would never end; give days, or shorter hours")
+            return None
+        return found
 
     def _claim(self, word: str, person: str, path: Path) -> None:
         """Every id, address and alias names one person; a second claim to it is a problem."""

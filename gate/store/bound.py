@@ -72,6 +72,10 @@ class Bound:
         """Lock the rows selected, passing over those another replica holds; SQLite has one writer anyway."""
         return statement.with_for_update(skip_locked=True) if self.postgres and self.writable else statement
 
+    def holding(self, statement: S) -> S:
+        """Lock the rows selected once whoever holds them has let go; SQLite has one writer anyway."""
+        return statement.with_for_update() if self.postgres and self.writable else statement
+
     def matches(self, column: ColumnElement[Any], glob: str) -> ColumnElement[bool]:
         """Whether a text column matches a glob whose only wildcard is `ANY`; case counts."""
         if ANY not in glob:

@@ -8,7 +8,8 @@ from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
 from gate.usecases.commands import Delegated, RevokeDelegation
 from gate.usecases.delegate import tell_both
-from gate.usecases.ports import OUTBOX, Deps, Message, Transaction
+from gate.usecases.ports import OUTBOX, Deps, Transaction
+from gate.usecases.transact import redraw
 
 UNKNOWN_DELEGATION = Refused(code="unknown_delegation", sentence="There is no such delegation.")
 
@@ -38,20 +39,8 @@ async def revoke_delegation(deps: Deps, cmd: RevokeDelegation) -> Delegated | Re
 
 
 async def _redraw(deps: Deps, tx: Transaction, ended: Delegation) -> None:
-    now = deps.clock.now()
-    for record in await tx.actions.pending(limit=SCAN_LIMIT):
-        if _voted_under(record, ended):
-            await tx.outbox.add(
-                Message(
-                    id=deps.ids.new("msg"),
-                    action_id=record.id,
-                    channel="slack",
-                    kind="card",
-                    body={},
-                    created_at=now,
-                    due_at=now,
-                )
-            )
+    concerned = [r.id for r in await tx.actions.pending(limit=SCAN_LIMIT) if _voted_under(r, ended)]
+    await redraw(deps, tx, concerned, deps.clock.now())
 
 
 def _voted_under(record: ActionRecord, ended: Delegation) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import TypeVar
 
+from gate.domain.quiet import held_until
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
-from gate.domain.transitions import Change
+from gate.domain.transitions import CARD, Change, Intent
 from gate.usecases.commands import Done
 from gate.usecases.ports import DEADLINES, OUTBOX, Deps, Message, Transaction
 
@@ -41,25 +43,47 @@ async def commit(deps: Deps, tx: Transaction, before: ActionRecord | None, chang
 async def _tell(deps: Deps, tx: Transaction, changes: list[Change]) -> None:
     """What is on record about the changes, and what leaves because of them, in their order."""
     await tx.audit.append(*(change.audit for change in changes))
-    await tx.outbox.add(
-        *(
-            Message(
-                id=deps.ids.new("msg"),
-                action_id=change.record.id,
-                channel=intent.channel,
-                kind=intent.kind,
-                body=intent.body,
-                created_at=change.audit.at,
-                due_at=change.audit.at,
-            )
-            for change in changes
-            for intent in change.intents
-        )
+    redrawn = {c.record.id for c in changes if CARD in c.intents and c.record.revision > 1}
+    waiting = set(await tx.outbox.cards_waiting(*redrawn)) if redrawn else set[str]()
+    messages: list[Message] = []
+    for change in changes:
+        for intent in change.intents:
+            if intent == CARD:
+                if change.record.id in waiting:
+                    continue
+                waiting.add(change.record.id)
+            at = change.audit.at
+            until = held_until(intent, change.record, deps.rules.current.directory, at)
+            messages.append(_message(deps, change.record.id, intent, at, until))
+    await tx.outbox.add(*messages)
+
+
+def _message(
+    deps: Deps, action_id: str, intent: Intent, at: datetime, until: datetime | None = None
+) -> Message:
+    """The row of the outbox for something to be told, held back `until` then for somebody's quiet hours."""
+    return Message(
+        id=deps.ids.new("msg"),
+        action_id=action_id,
+        channel=intent.channel,
+        kind=intent.kind,
+        body=intent.body if until is None else {**intent.body, "held": True},
+        created_at=at,
+        due_at=until or at,
+        not_before=until,
     )
 
 
+async def redraw(deps: Deps, tx: Transaction, action_ids: Sequence[str], at: datetime) -> None:
+    """Bring cards to the present state, one message each: one that nobody has claimed yet will do (INV-37)."""
+    waiting = await tx.outbox.cards_waiting(*action_ids) if action_ids else frozenset[str]()
+    fresh = [each for each in dict.fromkeys(action_ids) if each not in waiting]
+    await tx.outbox.add(*(_message(deps, each, CARD, at) for each in fresh))
+
+
 def announce(deps: Deps, action_id: str, changes: list[Change]) -> None:
-    """Wake whoever waits, after the commit."""
+    """Count what happened and wake whoever waits, after the commit."""
+    deps.meter.committed(changes)
     deps.wakeups.notify(action_id)
     deps.wakeups.notify(DEADLINES)
     if any(change.intents for change in changes):
@@ -71,9 +95,11 @@ async def on_action(deps: Deps, action_id: str, decide: Decide) -> Done | Refuse
 
     A refusal commits nothing. Losing a race decides again on what the winner left (INV-03).
     """
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         try:
             async with deps.store.writing() as tx:
+                if attempt:  # or a flood of small changes could outrun a person for ever
+                    await tx.actions.alone(action_id)
                 before = await tx.actions.get(action_id)
                 if before is None:
                     return UNKNOWN

@@ -214,9 +214,9 @@ class _Line:
         match result:
             case Delivered():
                 async with self._store.writing() as tx:
-                    await tx.outbox.delivered(message.id)
+                    await tx.outbox.delivered(message.id, lease=message.leased_until)
                 self._count("delivered")
-                late = max((now - message.created_at).total_seconds(), 0.0)
+                late = max((now - message.begins).total_seconds(), 0.0)
                 self._metrics.delivery_lateness.labels(channel=self.name).observe(late)
             case RetryLater() if not self._gives_up(message, result):
                 wait = result.after_sec
@@ -241,7 +241,7 @@ class _Line:
         attempts, age = self._terms.give_up_attempts, self._terms.give_up_sec
         if attempts is not None and message.attempts + 1 >= attempts:
             return True
-        return age is not None and (self._clock.now() - message.created_at).total_seconds() >= age
+        return age is not None and (self._clock.now() - message.begins).total_seconds() >= age
 
     def _count(self, result: str) -> None:
         self._metrics.deliveries.labels(channel=self.name, result=result).inc()

@@ -181,3 +181,90 @@ async def test_a_claim_passes_over_what_another_transaction_is_claiming(
     async with store.writing() as tx:
         assert [m.id for m in await tx.outbox.claim("slack", NOW, lease_sec=30, limit=1)] == ["msg_0001"]
         assert await claim(other_store) == ["msg_0002"]
+
+
+async def waiting(store: SqlStore, *actions: str) -> set[str]:
+    async with store.writing() as tx:
+        return set(await tx.outbox.cards_waiting(*actions))
+
+
+async def test_a_card_message_that_nobody_has_claimed_will_do_for_the_next_change(store: SqlStore) -> None:
+    """INV-37: whoever claims it later shows what is so by then."""
+    await put(store, message(1), message(2, action="act_0002", kind="thread"), message(3, action="act_0003"))
+    assert await waiting(store, "act_0001", "act_0002", "act_0004") == {"act_0001"}
+    assert await claim(store, limit=1) == ["msg_0001"]
+    assert await waiting(store, "act_0001", "act_0003") == {"act_0003"}
+
+
+async def test_a_card_message_on_its_way_or_dead_is_none_to_rely_on(store: SqlStore) -> None:
+    """INV-37, INV-34: not even once its lease is over, because it may be on its way with what was so before."""
+    await put(store, message(1), message(2, action="act_0002"), message(3, action="act_0003"))
+    assert len(await claim(store, limit=2)) == 2
+    async with store.writing() as tx:
+        await tx.outbox.retry("msg_0002", at=later(99), error="slow")
+        await tx.outbox.bury("msg_0003", error="gone")
+    assert await waiting(store, "act_0001", "act_0002", "act_0003") == {"act_0002"}
+
+
+async def test_a_claim_passes_over_a_card_message_that_a_change_relies_on(
+    store: SqlStore, other_store: SqlStore
+) -> None:
+    """INV-37, INV-33: it leaves after the change is committed, and so shows it; the other way round the change
+    brings a message of its own."""
+    await put(store, message(1), message(2, action="act_0002"))
+    if store.address.postgres:
+        async with store.writing() as tx:
+            assert await tx.outbox.cards_waiting("act_0001") == {"act_0001"}
+            assert await claim(other_store) == ["msg_0002"]
+        async with other_store.writing() as tx:
+            assert [m.id for m in await tx.outbox.claim("slack", NOW, lease_sec=30, limit=9)] == ["msg_0001"]
+            assert await waiting(store, "act_0001") == set()
+        return
+    claiming = asyncio.create_task(claim(other_store))  # SQLite: one of the two waits for the other
+    async with store.writing() as tx:
+        found = await tx.outbox.cards_waiting("act_0001")
+    assert await claiming == ["msg_0001", "msg_0002"]
+    assert found in ({"act_0001"}, frozenset())
+
+
+async def test_who_comes_back_after_the_lease_takes_nothing_away(store: SqlStore) -> None:
+    """INV-37, INV-34: the row may stand for a later change by then, and for somebody else's delivery."""
+    await put(store, message(1))
+    async with store.writing() as tx:
+        (late,) = await tx.outbox.claim("slack", NOW, lease_sec=30, limit=1)
+    async with store.writing() as tx:
+        (again,) = await tx.outbox.claim("slack", later(30), lease_sec=30, limit=1)
+    async with store.writing() as tx:
+        await tx.outbox.delivered(late.id, lease=late.leased_until)
+    assert len(await every(store)) == 1
+    async with store.writing() as tx:
+        await tx.outbox.delivered(again.id, lease=again.leased_until)
+    assert await every(store) == ()
+
+
+async def test_what_is_held_for_quiet_hours_holds_up_nobody(store: SqlStore) -> None:
+    """INV-35: later messages of its action go on without it, and it goes in its own time."""
+    await put(store, message(1, kind="dm", due_at=later(100), not_before=later(100)), message(2), message(3))
+    assert await claim(store, 0) == ["msg_0002"]
+    assert (await every(store))[0].not_before == later(100)
+    async with store.writing() as tx:
+        await tx.outbox.delivered("msg_0002")
+    assert await claim(store, 99.999999) == ["msg_0003"]
+    assert await claim(store, 100) == ["msg_0001"]
+
+
+async def test_what_was_held_keeps_the_order_from_its_time_on(store: SqlStore) -> None:
+    """INV-35: tried and put off once more, it is the head of its line like any other."""
+    await put(
+        store, message(1, kind="dm", due_at=later(100), not_before=later(100)), message(2, due_at=later(100))
+    )
+    assert await claim(store, 100) == ["msg_0001"]
+    async with store.writing() as tx:
+        await tx.outbox.retry("msg_0001", at=later(130), error="slow", counts=False)
+    assert await claim(store, 101) == []
+    assert await claim(store, 130) == ["msg_0001"]
+
+
+async def test_a_held_message_waits_behind_what_was_there_before_it(store: SqlStore) -> None:
+    await put(store, message(1), message(2, kind="dm", due_at=later(10), not_before=later(10)))
+    assert await claim(store, 10) == ["msg_0001"]

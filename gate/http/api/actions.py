@@ -48,6 +48,9 @@ async def propose(call: Call) -> web.Response:
     headers: dict[str, str] = {}
     if done.replayed:
         headers["Idempotency-Replayed"] = "true"
+    elif done.joined:
+        headers["Signoff-Joined"] = "true"
+        call.shared.metrics.proposals.labels("joined").inc()
     else:
         call.shared.metrics.proposals.labels(done.record.status.value).inc()
     record = await _after_wait(call, done.record, headers)

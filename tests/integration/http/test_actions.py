@@ -363,7 +363,9 @@ async def test_every_status_is_reached(door: Door) -> None:
     for topic in ("crm.read", "db.drop", "mail.blast", "pay.refund"):
         body = (await door.propose(topic)).body
         seen[body["status"]] = body
-    approved, rejected, cancelled, expired = [(await door.propose()).body for _ in range(4)]
+    approved, rejected, cancelled, expired = [
+        (await door.propose(payload={"amount": amount})).body for amount in range(1, 5)
+    ]
     await door.approve(approved["id"])
     record = await door.world.load(rejected["id"])
     await door.world.vote(record, "ana", Choice.REJECT, comment="No")

@@ -212,8 +212,8 @@ async def test_the_same_deadline_fires_once_however_many_tickers_there_are(gate:
 
 async def test_every_pending_request_has_one_armed_deadline(gate: World):
     """INV-24"""
-    for _ in range(3):
-        await gate.propose()
+    for number in range(3):
+        await gate.propose(payload={"amount": number})
     decided = (await gate.propose()).record
     ok(await gate.vote(decided, "ana"))
     async with gate.store.reading() as tx:
@@ -298,9 +298,10 @@ async def test_an_agent_with_too_many_open_requests_is_throttled(gate: World):
         },
         limits=type(gate.deps.limits)(pending_per_agent=2),
     )
-    await gate.propose()
-    await gate.propose()
-    third = (await gate.propose()).record
+    first = (await gate.propose()).record
+    await gate.propose(payload={"amount": 2})
+    third = (await gate.propose(payload={"amount": 3})).record
+    assert (await gate.propose()).record.id == first.id, "what joins opens nothing"
     assert third.status is Status.THROTTLED
     assert third.verdict.retry_after_sec
 

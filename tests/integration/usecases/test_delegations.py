@@ -128,6 +128,9 @@ async def test_a_revocation_takes_the_vote_off_the_card(gate: World):
     delegation_id = await lent(gate)
     record = (await gate.propose("pay.wire")).record
     assert isinstance(await gate.vote(record, "dee"), Done)
+    async with gate.store.writing() as tx:
+        for row in await tx.outbox.rows(dead_only=False, limit=50):
+            await tx.outbox.delivered(row.id)
     await revoke_delegation(gate.deps, RevokeDelegation(delegation_id=delegation_id, person="ana"))
     view = await cards.card_view(gate.deps, record.id)
     assert view is not None

@@ -151,15 +151,15 @@ async def test_an_edit_cannot_grow_a_payload_past_what_may_be_proposed(gate: Wor
 
 async def test_a_timer_releases_nothing_that_the_policy_in_force_would_not(gate: World):
     """INV-09, INV-14: low risk when it was asked, critical or denied by the time the timer fires."""
-    for stricter, ends in (
+    for number, (stricter, ends) in enumerate((
         (NOTES.replace("risk: low", "risk: high").replace("on_timeout: allow", "on_timeout: deny"), "expired"),
         (NOTES.replace("decision: require_approval", "decision: deny").split("    approval")[0], "expired"),
         (NOTES.replace("risk: low", "risk: critical").replace("[support], sla: 30m, on_timeout: allow",
                        "[finance], quorum: 2, sla: 30m, on_timeout: hold"), "pending"),
         (NOTES.replace("A note", "Another reason"), "approved"),
-    ):  # fmt: skip
+    )):  # fmt: skip
         gate.source.load(NOTES, PEOPLE)
-        record = (await gate.propose("note.add", payload={"a": 1})).record
+        record = (await gate.propose("note.add", payload={"a": number})).record
         assert record.status is Status.PENDING
         gate.source.load(stricter, PEOPLE)
         gate.clock.pass_(minutes=31)
