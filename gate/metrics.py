@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _LATENESS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600)
+_DECIDING = (2, 5, 10, 20, 40, 60, 120, 300, 900, 1800, 3600, 14400, 86400)
 
 
 class Metrics:
@@ -60,6 +61,30 @@ class Metrics:
             "Attempts to read user groups and on-call schedules, by kind and result.",
             ["kind", "result"],
             registry=self.registry,
+        )
+        self.decision_seconds = Histogram(
+            "signoff_decision_seconds",
+            "From a version's creation to a person's vote on it, by risk and choice.",
+            ["risk", "choice"],
+            buckets=_DECIDING,
+            registry=self.registry,
+        )
+        self.open_requests = Gauge(
+            "signoff_open_requests",
+            "Requests that wait for people, by risk.",
+            ["risk"],
+            registry=self.registry,
+        )
+        self.rubber_stamps = Gauge(
+            "signoff_rubber_stamping_reviewers",
+            "Reviewers who let nearly everything through faster than a card is read, of the last 30 days.",
+            registry=self.registry,
+        )
+        self.joined = Counter(
+            "signoff_requests_joined", "Equal proposals that joined a waiting one.", registry=self.registry
+        )
+        self.emergencies = Counter(
+            "signoff_emergency_releases", "Requests released by breaking the glass.", registry=self.registry
         )
         self.clock_step = Gauge(
             "signoff_clock_step_seconds",

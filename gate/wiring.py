@@ -38,6 +38,7 @@ from gate.store import SqlStore, open_store
 from gate.usecases.filling import SCHEDULE, USERGROUP, sources
 from gate.usecases.ports import DeliveryChannel, Deps, Limits, Rules, RulesSource, StoreUnavailable
 from gate.workers.directory import DirectoryKeeper, LiveRules
+from gate.workers.figures import FigureKeeper, ReviewMeter
 from gate.workers.outbox import OutboxWorker, Terms
 from gate.workers.reload import PolicyFiles, PolicyHolder
 from gate.workers.rules import RulesInForce
@@ -128,6 +129,7 @@ class Gate:
                 public_url=public_url,
                 callback_hosts=settings.callback_hosts,
             ),
+            meter=ReviewMeter(self._metrics),
         )
 
         self.desk = Desk(store=store, deps=deps)
@@ -174,6 +176,9 @@ class Gate:
         begun.push_async_callback(outbox.stop, grace_sec=STOP_SEC)
         await ticker.start()
         begun.push_async_callback(ticker.stop)
+        figures = FigureKeeper(deps, self._metrics)
+        await figures.start()
+        begun.push_async_callback(figures.stop)
         await self._serve_http(deps, signer, bot, listening)
         log.info("gate.started", url=self.url, slack=settings.slack_mode, version=version("signoff"))
 
