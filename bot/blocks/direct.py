@@ -18,14 +18,16 @@ MAX_FALLBACK = 3_800
 SUMMARY_LINES = 5
 _WHY = {
     "asked": "You are asked to decide",
+    "also": "You are asked to decide",
     "escalated": "Escalated to you: nobody has decided yet",
     "outcome": "Something you decided has an outcome",
 }
 
 
 def direct_message(view: ActionView, why: str, link: str | None, grantor: PersonRef | None = None) -> Line:
-    """`why` is `asked`, `escalated`, `outcome`, `break_glass` or `review_overdue`; `link` is the card's permalink, None
-    where it cannot be had; `grantor` is for whom the reader may decide, where not in their own right.
+    """`why` is `asked`, `also` (asked later than the card was posted), `escalated`, `outcome`, `break_glass` or
+    `review_overdue`; `link` is the card's permalink, None where it cannot be had; `grantor` is for whom the reader may
+    decide, where not in their own right.
 
     Both buttons work from the message: one opens the card, one the details.
     """

@@ -18,7 +18,7 @@ GATHER = timedelta(seconds=0.4)
 SINGLE_MESSAGES = 3
 """So many messages waiting for one person still go out one by one."""
 
-_CALM = frozenset({"asked", "escalated", "outcome"})
+_CALM = frozenset({"asked", "also", "escalated", "outcome"})
 """Why a person is told, where that alone is no alarm."""
 ALONE = frozenset({"break_glass"})
 """What is always told at once and by itself."""

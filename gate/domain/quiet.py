@@ -19,7 +19,7 @@ ROOM = timedelta(hours=1)
 
 _MINUTE = timedelta(minutes=1)
 _CALLS = frozenset({("slack", "dm"), ("email", "call")})
-_ASKS = frozenset({"asked", "escalated"})
+_ASKS = frozenset({"asked", "also", "escalated"})
 
 
 def quiet_until(hours: QuietHours | None, now: datetime) -> datetime | None:

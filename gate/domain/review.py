@@ -152,7 +152,7 @@ def _first_of_two(
         actor=actor,
         now=now,
         detail=detail | ({"asked": list(more)} if more else {}),
-        intents=asking(voted, more, directory),
+        intents=asking(voted, more, directory, why="also"),
         votes=voted.votes,
         asked=(*voted.asked, *more),
     )

@@ -80,11 +80,14 @@ def spared(routed: Routed) -> dict[str, Json]:
     return {"skipped": [f"{person}:{why}" for person, why in routed.skipped]} if routed.skipped else {}
 
 
-def asking(record: ActionRecord, people: tuple[str, ...], directory: Directory) -> tuple[Intent, ...]:
-    """A direct message to everyone asked, and to whoever may decide for one of them."""
-    bodies: list[dict[str, Json]] = [{"person": p, "why": "asked"} for p in people]
+def asking(
+    record: ActionRecord, people: tuple[str, ...], directory: Directory, *, why: str = "asked"
+) -> tuple[Intent, ...]:
+    """A direct message to everyone asked, and to whoever may decide for one of them. With `why` `also` it goes to
+    people whom nothing in the channel tells."""
+    bodies: list[dict[str, Json]] = [{"person": p, "why": why} for p in people]
     deputies = stand_ins(record, people, directory)
-    bodies += [{"person": p, "why": "asked", "for": grantor} for p, grantor in deputies]
+    bodies += [{"person": p, "why": why, "for": grantor} for p, grantor in deputies]
     return tuple(Intent(channel="slack", kind="dm", body=body) for body in bodies)
 
 

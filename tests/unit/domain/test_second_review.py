@@ -168,7 +168,7 @@ def test_somebody_else_is_asked_only_where_nobody_asked_is_left() -> None:
     assert record.asked == ("ana",)
     first = done(yes(record, "ana"))
     assert first.record.asked == ("ana", "bo")
-    assert [(i.kind, i.body) for i in first.intents] == [("dm", {"person": "bo", "why": "asked"})]
+    assert [(i.kind, i.body) for i in first.intents] == [("dm", {"person": "bo", "why": "also"})]
     by_another = done(yes(record, "bo"))
     assert by_another.record.asked == ("ana",)
 
