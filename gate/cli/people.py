@@ -18,14 +18,16 @@ from gate.cli.session import explained
 from gate.config import Settings, load_settings
 from gate.domain.action import Agent, Proposal, Subject
 from gate.domain.audit import timestamp
+from gate.domain.care import Care
 from gate.domain.people import Directory
+from gate.domain.routing import COOLING, FULL
 from gate.policy.cases import answered, parse_action
 from gate.policy.documents import Document, PolicyError
 from gate.policy.durations import say_duration
 from gate.policy.explain import explain
 from gate.policy.plain import plain
 from gate.usecases.soundness import GroupState, RotaState, groups, rotas
-from gate.usecases.whom import Step, Whom, whom
+from gate.usecases.whom import Named, Step, Whom, whom
 from gate.workers.reload import Loaded, PolicyFiles, read_text
 
 app = typer.Typer(no_args_is_help=True, help="Who is who, and who would be asked.")
@@ -70,7 +72,7 @@ def check(
         settings = load_settings()
         loaded = _loaded(settings, policies, people, as_json)
         proposal = _proposal(topic, payload, file, as_json)
-        seen = asyncio.run(seen_people(settings, loaded.directory, agent=agent))
+        seen = asyncio.run(seen_people(settings, loaded.directory, agent=agent, care=loaded.policy.care))
     if proposal is None:
         _show_directory(seen, as_json)
         return
@@ -174,11 +176,14 @@ def _show_action(loaded: Loaded, seen: Seen, asked: _Asked, as_json: bool) -> No
         proposal=asked.proposal,
         directory=seen.directory,
         now=seen.at,
+        care=loaded.policy.care,
+        loads=seen.loads,
     )
     if as_json:
         show(_json({"ok": found.enough, **plain(found), "filled_in": explanation.filled_in}))
     else:
         _print(found, explanation.filled_in, seen.directory, asked.agent)
+        _print_care(found, loaded.policy.care)
     if not found.enough:
         raise typer.Exit(int(Exit.REFUSED))
 
@@ -200,13 +205,14 @@ def _print(found: Whom, filled_in: tuple[str, ...], directory: Directory, agent:
         say(f"group {each.group}, from Slack, read {age}: {'counts' if each.counts else 'does not count'}")
     say("")
     table(
-        ("person", "by", "asked", "why not"),
+        ("person", "by", "open", "asked", "why not"),
         [
             {
                 "person": _name(each.person, directory),
                 "by": each.by,
+                "open": "?" if each.open is None else str(each.open),
                 "asked": "yes" if each.person in found.asked else "no",
-                "why not": each.left_out or (None if each.person in found.asked else "may decide, not asked"),
+                "why not": _why_not(each, found),
             }
             for each in found.named
         ],
@@ -224,6 +230,26 @@ def _print(found: Whom, filled_in: tuple[str, ...], directory: Directory, agent:
     say(f"who could ever decide: {able}")
     if not found.enough:
         say("These are too few: such an action is denied at once.")
+
+
+def _why_not(each: Named, found: Whom) -> str | None:
+    if each.left_out is not None or each.person in found.asked:
+        return each.left_out
+    if each.skipped == COOLING:
+        return f"needs a break until {_when(each.cooling_until)}"
+    return "enough waits for them already" if each.skipped == FULL else "may decide, not asked"
+
+
+def _print_care(found: Whom, care: Care) -> None:
+    """How the choice came about, as far as the policy cares for reviewers' time."""
+    if found.plan is None:
+        return
+    if not found.loads_known:
+        say("There is no database here, so what waits for whom is not known, and others may be asked.")
+    if care.rebalance:
+        say("Only as many as are needed are asked, the least loaded first.")
+    if care.second_review_rate > 0 and found.plan.people_needed == 1:
+        say(f"For {care.second_review_rate:.0%} of such actions a second person is asked to look, blind.")
 
 
 def _step_row(step: Step, directory: Directory) -> dict[str, Any]:

@@ -7,21 +7,30 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gate.domain.action import Agent, Proposal
+from gate.domain.care import SILENT, Care
 from gate.domain.eligibility import conflicts, could_decide, enough, risk_of
-from gate.domain.escalation import asked_first, called_by, on_timeout, unreached
+from gate.domain.escalation import called_by, on_timeout, unreached
 from gate.domain.people import APPROVERS, Directory
 from gate.domain.request import ActionRecord
+from gate.domain.routing import NO_LOADS, Load, Routed, route
 from gate.domain.submission import submit
 from gate.domain.verdict import ApprovalPlan, Verdict
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Named:
-    """A person whom the plan names, by what, and why they are left out (None: they are not)."""
+    """A person whom the plan names, by what, and why they are left out (None: they are not).
+
+    `open` counts the requests that wait for them (None: not known); `skipped` is `full` or `cooling` where others are
+    asked in their place, the latter until `cooling_until`.
+    """
 
     person: str
     by: tuple[str, ...]
     left_out: str | None
+    open: int | None = None
+    skipped: str | None = None
+    cooling_until: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +57,11 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Whom:
-    """The people side of one verdict. Without a plan (nobody decides) only the verdict is there."""
+    """The people side of one verdict. Without a plan (nobody decides) only the verdict is there.
+
+    `loads_known` says whether the choice looked at what people have to do: False where nobody could say, so that
+    another choice may come of it.
+    """
 
     verdict: Verdict
     plan: ApprovalPlan | None = None
@@ -59,6 +72,7 @@ class Whom:
     sla_at: datetime | None = None
     at_the_end: str | None = None
     could_decide: tuple[str, ...] = ()
+    loads_known: bool = True
     enough: bool = True
     """Whether those who could decide suffice; where they do not, the action is denied at once."""
 
@@ -71,8 +85,10 @@ def whom(
     directory: Directory,
     now: datetime,
     repage_sec: int = 1_800,
+    care: Care = SILENT,
+    loads: Mapping[str, Load] | None = None,
 ) -> Whom:
-    """What would come of proposing this action now, as far as people are concerned."""
+    """What would come of proposing this action now, as far as people are concerned. `loads` None: nobody knows."""
     plan = verdict.plan
     if plan is None:
         return Whom(verdict=verdict)
@@ -89,16 +105,18 @@ def whom(
     # A request that too few could decide loses its plan; what is missing is the very thing to show.
     record = replace(record, verdict=verdict, plan=plan)
     able = could_decide(record, directory)
+    routed = route(record, directory, care=care, loads=loads or NO_LOADS, now=now)
     return Whom(
         verdict=verdict,
         plan=plan,
-        asked=asked_first(record, directory),
-        named=_named(record, plan, directory),
+        asked=routed.asked,
+        named=_with_loads(_named(record, plan, directory), routed, loads),
         lists=_lists(record, plan, directory),
         ladder=tuple(_step(index, record, plan, directory, now) for index in range(len(plan.ladder))),
         sla_at=now + timedelta(seconds=plan.sla_sec),
         at_the_end=on_timeout(plan, risk_of(record)).value,
         could_decide=able,
+        loads_known=loads is not None,
         enough=enough(plan, able, directory, risk_of(record)),
     )
 
@@ -124,6 +142,23 @@ def _named(record: ActionRecord, plan: ApprovalPlan, directory: Directory) -> tu
             left_out=_left_out(p, ways, record, directory, {k: v.code for k, v in out.items()}),
         )
         for p, ways in everyone.items()
+    )
+
+
+def _with_loads(
+    named: tuple[Named, ...], routed: Routed, loads: Mapping[str, Load] | None
+) -> tuple[Named, ...]:
+    if loads is None:
+        return named
+    skipped = dict(routed.skipped)
+    return tuple(
+        replace(
+            each,
+            open=loads.get(each.person, Load()).open,
+            skipped=skipped.get(each.person),
+            cooling_until=loads.get(each.person, Load()).cooling_until,
+        )
+        for each in named
     )
 
 
