@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.blocks.alarm import alarm_line
 from bot.blocks.delegation import delegation_message
 from bot.blocks.direct import direct_message, summary_message
 from bot.blocks.emergency import WHYS as EMERGENCY_WHYS
@@ -109,6 +110,8 @@ class SlackChannel:
             return await self._thread(message, own)
         if message.kind == "dm":
             return await self._direct(message, own)
+        if message.kind == "alarm":
+            return await self._alarm(message, own)
         if message.kind == "delegation":
             return await self._delegation(message, own)
         return Undeliverable(error=f"Slack has no messages of the kind {message.kind!r}.")
@@ -128,6 +131,22 @@ class SlackChannel:
         if not await self._stands(message, own, channel, None):
             line = delegation_message(item, reader, str(message.body.get("event", "")))
             await self._say(message, channel, line)
+        return Delivered()
+
+    async def _alarm(self, message: Message, own: Own) -> Delivery:
+        """A line in the channel for escalations, unless the card itself stands there for all to see."""
+        wanted = self._deps.rules.current.directory.escalation_channel
+        event = await thread_event(self._deps, message) if wanted is not None else None
+        standing = await self._standing(message.action_id, own) if event is not None else None
+        if wanted is None or event is None or standing is None:
+            return Delivered()
+        view, card = standing
+        channel = await self._channels.find(wanted)
+        if channel.id == card.channel:
+            return Delivered()
+        await self._channels.enter(channel)
+        if not await self._stands(message, own, channel.id, None):
+            await self._say(message, channel.id, alarm_line(event, view, await self._link(card)))
         return Delivered()
 
     @staticmethod
@@ -162,6 +181,9 @@ class SlackChannel:
 
     async def _direct(self, message: Message, own: Own) -> Delivery:
         person_id, why = str(message.body.get("person", "")), str(message.body.get("why", ""))
+        early = await self._needs_no_look(message, person_id, why, own)
+        if early is not None:
+            return early
         standing = await self._standing(message.action_id, own)
         if standing is None:
             return Delivered()
@@ -183,10 +205,7 @@ class SlackChannel:
         if turn is None:
             return Delivered()
         if isinstance(turn, datetime):
-            left = (turn - self._deps.clock.now()).total_seconds()
-            return RetryLater(
-                error="others wait for the same person", after_sec=max(left, 0.05), counts=False
-            )
+            return self._in_its_minute(turn)
         try:
             opened = await self._web.call("conversations.open", paced=True, users=user)
             channel = str((opened.get("channel") or {}).get("id") or user)
@@ -203,6 +222,24 @@ class SlackChannel:
             raise
         await self._pings.done(turn)
         return Delivered()
+
+    async def _needs_no_look(self, message: Message, person_id: str, why: str, own: Own) -> Delivery | None:
+        """What becomes of a message of a burst without drawing up all there is to say about its action."""
+        async with self._deps.store.reading() as tx:
+            card = await tx.cards.get(message.action_id)
+            record = await tx.actions.get(message.action_id)
+        if card is None or card.digest is None or card.ts is None or record is None:
+            return None
+        if why == "asked" and "held" not in message.body:
+            user = await self._roster.slack_id(person_id, own)
+            if user is not None and await self._mentioned(person_id, user, card):
+                return Delivered()
+        held = self._pings.held(person_id, why, record.verdict.effective.risk)
+        return self._in_its_minute(held) if held is not None else None
+
+    def _in_its_minute(self, at: datetime) -> Delivery:
+        left = (at - self._deps.clock.now()).total_seconds()
+        return RetryLater(error="others wait for the same person", after_sec=max(left, 0.05), counts=False)
 
     async def _summary(self, turn: Turn, own: Own) -> Line | None:
         """One message for all that waits for a person, out of their queue; None where nothing does any more."""
@@ -298,7 +335,11 @@ class SlackChannel:
 
     def _not_delivered(self, failure: SlackFailure, message: Message) -> Delivery:
         trouble = failure.trouble
-        if trouble is Trouble.SETUP and message.kind == "dm" and failure.method not in ("auth.test", POST):
+        if (
+            trouble is Trouble.SETUP
+            and message.kind in ("dm", "alarm")
+            and failure.method not in ("auth.test", POST)
+        ):
             # A scope that only calling people needs must not hold up the card, which comes after it in line.
             return Undeliverable(error=failure.sentence)
         if trouble is Trouble.RATE_LIMITED:

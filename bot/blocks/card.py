@@ -11,7 +11,7 @@ from bot.blocks.lookalikes import notices
 from bot.blocks.messages import CardMessage
 from bot.blocks.payload import Excerpt, excerpt
 from bot.blocks.text import clip_bytes, inert, shown, trimmed, units
-from bot.blocks.words import risk_word
+from bot.blocks.words import count, risk_word
 from gate.usecases.views import ActionView, Status
 
 Json = dict[str, Any]
@@ -99,6 +99,8 @@ def _blocks(view: ActionView, payload: Excerpt, scale: float) -> Iterator[Json]:
         yield parts.actions(*_buttons(view, payload))
     else:
         yield parts.lines(progress.state(view))
+    if view.joined:
+        yield parts.note(f"Asked {count(view.joined + 1, 'time', 'times')}: one decision answers all of them")
     yield parts.note(_footer(view))
 
 

@@ -30,6 +30,12 @@ def thread_line(event: ThreadEvent, view: ActionView) -> Line:
     return Line(text, [parts.lines(paragraphs)])
 
 
+def sentence(event: ThreadEvent, view: ActionView) -> str:
+    """What happened, as one or more whole sentences without the comments people made."""
+    tell = _TELLERS.get(event.kind)
+    return (tell(event, view) if tell else _other(event, view))[0]
+
+
 Told = tuple[str, Paragraphs]
 
 

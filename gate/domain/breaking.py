@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from gate.domain.acting import already
 from gate.domain.action import Json
+from gate.domain.alarms import alarm
 from gate.domain.delegation import matches
 from gate.domain.eligibility import conflicts, counting, risk_of
 from gate.domain.emergency import BreakGlass, Emergency
@@ -168,6 +169,7 @@ def break_glass(
             Intent(channel="slack", kind="thread", body=told),
             *calls(called, rules.via, "break_glass", seq),
             *callback(record, Status.APPROVED),
+            *alarm("approval.break_glass", directory, now, person=person),
         ),
         decided_by=person,
         emergency=emergency,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from gate.domain.action import Json
+from gate.domain.alarms import alarm
 from gate.domain.eligibility import stand_ins
 from gate.domain.emergency import BreakGlass
 from gate.domain.escalation import called_by, next_deadline, on_timeout, unreached
@@ -177,6 +178,7 @@ def _calling(
             _thread(kind, deadline, now, **told),
             *_calls(called, stand_ins(after, called, directory), ways, deadline, slack=bool(mention)),
             *(progress(record, kind) if kind != "approval.repaged" else ()),
+            *_alarms(kind, after, told, directory, now),
         ),
         escalation_step=steps,
         asked=asked,
@@ -185,6 +187,17 @@ def _calling(
         held=after.held,
         deadline=following,
     )
+
+
+def _alarms(
+    kind: str, after: ActionRecord, told: dict[str, Json], directory: Directory, now: datetime
+) -> tuple[Intent, ...]:
+    """A step with a hole in it, and a request that is held past its time."""
+    held = kind == "approval.sla_breach" and after.held
+    missed = kind == "approval.escalated" and ("unreached" in told or "nobody" in told)
+    if not (held or missed):
+        return ()
+    return alarm(kind, directory, now, **{key: told[key] for key in told if key != "mention"})
 
 
 def _calls(

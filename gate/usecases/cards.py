@@ -16,7 +16,7 @@ from gate.usecases.directory import directory_now
 from gate.usecases.emergencies import people_of, to_review
 from gate.usecases.ports import ActionFilter, Deps, Message, Transaction
 from gate.usecases.slack_ids import slack_ids_of
-from gate.usecases.viewing import action_view, person_ref
+from gate.usecases.viewing import action_view, left_in_peace, person_ref
 from gate.usecases.views import (
     ActionView,
     DecidedLine,
@@ -119,21 +119,27 @@ async def thread_event(deps: Deps, message: Message) -> ThreadEvent | None:
     person, grantor = body.get("person"), body.get("on_behalf_of")
     mention = [p for p in body.get("mention", ()) if isinstance(p, str)]
     async with deps.store.reading() as tx:
-        if await tx.actions.get(message.action_id) is None:
+        record = await tx.actions.get(message.action_id)
+        if record is None:
             return None
         named = [p for p in (person, grantor) if isinstance(p, str)]
         slack_ids = await slack_ids_of(tx, directory, [*mention, *named])
-    at = body.get("at")
+    said = body.get("at")
+    at = datetime.fromtimestamp(said / 1_000_000, UTC) if isinstance(said, int) else message.created_at
+    now = deps.clock.now()
     return ThreadEvent(
         action_id=message.action_id,
         kind=str(body.get("event", "")),
-        at=datetime.fromtimestamp(at / 1_000_000, UTC) if isinstance(at, int) else message.created_at,
+        at=at,
         who=person_ref(person, directory, slack_ids) if isinstance(person, str) else None,
         detail={
             k: v for k, v in body.items() if k not in ("event", "at", "person", "mention", "on_behalf_of")
         },
         on_behalf_of=person_ref(grantor, directory, slack_ids) if isinstance(grantor, str) else None,
-        mention=tuple(person_ref(p, directory, slack_ids) for p in mention),
+        mention=tuple(
+            left_in_peace(person_ref(p, directory, slack_ids), record, directory, since=at, now=now)
+            for p in mention
+        ),
     )
 
 

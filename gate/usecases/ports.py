@@ -273,10 +273,10 @@ class Message:
 
     Messages about a delegation carry its id as `action_id`.
 
-    `channel` is `slack`, `webhook`, `email` or `pagerduty`; `kind` is `card`, `thread` or `dm` for slack, `event` for
-    webhook, `call` for email, `trigger` or `resolve` for pagerduty. Rows of one action and channel are delivered
-    in the order of `id`. One that is held for somebody's quiet hours is no part of that line until `not_before`.
-    `leased_until` tells the lease under which it was claimed.
+    `channel` is `slack`, `webhook`, `email` or `pagerduty`; `kind` is `card`, `thread`, `dm` or `alarm` for slack,
+    `event` for webhook, `call` for email, `trigger` or `resolve` for pagerduty. Rows of one action and
+    channel are delivered in the order of `id`. One that is held for somebody's quiet hours is no part of that line
+    until `not_before`. `leased_until` tells the lease under which it was claimed.
     """
 
     id: str
@@ -506,6 +506,14 @@ class Tally:
     asked: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asking:
+    """A message of the outbox that a digest may make needless; `person` None for one that brings up a card."""
+
+    message_id: str
+    person: str | None
+
+
 class Digests(Protocol):
     """The messages that stand for many requests."""
 
@@ -543,6 +551,11 @@ class Digests(Protocol):
 
     async def members(self, digest_id: str) -> frozenset[str]: ...
 
+    async def to_show(self, digest_id: str) -> tuple[Asking, ...]:
+        """What waits in the outbox for the digest to show it: its members' card messages, and the direct messages to
+        those asked that are not held for their quiet hours."""
+        ...
+
 
 class Pings(Protocol):
     """What was sent to whom last."""
@@ -564,6 +577,10 @@ class Pings(Protocol):
 
     async def give_back(self, person: str, *, urgent: bool, ping: Ping, earlier: Ping | None) -> None:
         """It was not sent after all."""
+        ...
+
+    async def hold(self, message_ids: Sequence[str], *, until: datetime) -> None:
+        """Let messages that nobody is delivering wait until then."""
         ...
 
     async def told(self, message_ids: Sequence[str]) -> None:

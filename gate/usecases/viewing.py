@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from gate.domain.action import Json
 from gate.domain.eligibility import risk_of, slots, stand_ins, voices
 from gate.domain.people import Directory
+from gate.domain.quiet import waits_for
 from gate.domain.request import REJECT_CATEGORIES, ActionRecord, Grant, Status
 from gate.domain.second_review import UNFINISHED, veiled
 from gate.domain.second_review import result as second_opinion
@@ -49,6 +51,15 @@ def person_ref(person_id: str, directory: Directory, slack_ids: Mapping[str, str
     return PersonRef(id=person.id, name=person.name, slack=slack_ids.get(person.id) or person.slack)
 
 
+def left_in_peace(
+    person: PersonRef, record: ActionRecord, directory: Directory, *, since: datetime, now: datetime
+) -> PersonRef:
+    """The person as told of a request at `since`: not mentioned while they are left in peace about it, by the very
+    rule that held their own message back then."""
+    until = waits_for(record, person.id, directory, since)
+    return replace(person, quiet=until is not None and now < until)
+
+
 def action_view(
     record: ActionRecord,
     *,
@@ -64,6 +75,9 @@ def action_view(
 
     def ref(person_id: str) -> PersonRef:
         return person_ref(person_id, directory, slack_ids)
+
+    def asked(person_id: str) -> PersonRef:
+        return left_in_peace(ref(person_id), record, directory, since=record.created_at, now=now)
 
     proposal, verdict, version = record.proposal, record.verdict, record.version
     context, effective = proposal.context, verdict.effective
@@ -168,13 +182,14 @@ def action_view(
             )
             for vote in record.votes
         ),
-        asked=tuple(ref(p) for p in record.asked),
+        asked=tuple(asked(p) for p in record.asked),
         allow=plan.allow,
         editable_paths=plan.editable.paths,
         editable_schema=plan.editable.schema,
         escalation_step=record.escalation_step,
+        joined=record.joined,
         stand_ins=tuple(
-            StandInView(person=ref(person), grantor=ref(grantor))
+            StandInView(person=asked(person), grantor=ref(grantor))
             for person, grantor in (stand_ins(record, record.asked, directory) if waiting else ())
         ),
         decision=_decision(record, ref),

@@ -261,6 +261,8 @@ class ActionView:
     """Of a decided request that two people looked at, each without knowing of the other: `agreed`, `disagreed` or
     `unfinished`. While it waits nobody is told that it is one."""
     emergency: EmergencyView | None = None
+    joined: int = 0
+    """Equal proposals that came while it waited."""
 
     @property
     def approvals(self) -> tuple[VoteView, ...]:
