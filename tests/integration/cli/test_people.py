@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from gate.store import open_store
 from gate.usecases.ports import Listed, Listing, Pin, Turn
-from tests.fakes.world import PEOPLE, SetClock
+from tests.fakes.records import pending
+from tests.fakes.world import PEOPLE, POLICY, SetClock
 from tests.integration.cli.conftest import House
 
 FROM_ELSEWHERE = PEOPLE.replace("finance: {members: [ana, bo]}", "finance: {slack_usergroup: S0FIN}").replace(
@@ -137,3 +138,26 @@ def test_a_wrong_command_line_is_said(house: House):
         done = house.gate("people", "check", *wrong)
         assert done.returncode == 2, wrong
         assert done.stderr.startswith("error: ")
+
+
+def test_what_waits_for_whom_is_part_of_the_choice(house: House):
+    few = "approval_queue_policy: {max_open_requests_per_reviewer: 1}\n"
+    (house.folder / "policies" / "p.yaml").write_text(POLICY + few)
+    asking = ("people", "check", "--topic", "pay.refund", "--payload", '{"amount": 1400}', "--owner", "own")
+    found = house.json(*asking)
+    assert (found["asked"], found["loads_known"]) == (["ana", "bo"], False)
+    assert "what waits for whom is not known" in house.gate(*asking).stdout
+
+    async def put() -> None:
+        async with (
+            open_store(f"sqlite:///{house.folder}/var/gate.db", clock=SetClock()) as store,
+            store.writing() as tx,
+        ):
+            assert await tx.actions.add(pending(), idempotency_key=None, body_sha256="b")
+
+    asyncio.run(put())
+    found = house.json(*asking)
+    loads = {each["person"]: (each["open"], each["skipped"]) for each in found["named"]}
+    assert loads == {"ana": (1, "full"), "bo": (1, "full"), "cho": (0, None)}
+    assert (found["asked"], found["loads_known"]) == (["cho"], True)
+    assert "enough waits for them already" in house.gate(*asking).stdout
