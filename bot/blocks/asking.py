@@ -7,7 +7,7 @@ from typing import Any
 from bot.blocks import parts
 from bot.blocks.text import head, shown
 from bot.blocks.words import STATE_WORDS, between, count, risk_word, utc
-from gate.usecases.views import ActionView, Status
+from gate.usecases.views import ActionView, Result, Status
 
 Json = dict[str, Any]
 
@@ -80,6 +80,22 @@ def stopped_by(view: ActionView, *, scale: float = 1.0) -> list[Json]:
         parts.words(shown(view.rule, 100), bold=True),
         parts.words(f"{reason}{trigger}"),
     ]
+
+
+_RAN = {Result.SUCCEEDED: "Ran", Result.FAILED: "Tried to run", Result.UNKNOWN: "May have run"}
+
+
+def runs(view: ActionView) -> str:
+    """`Would run` while it waits; what came of that once it is decided."""
+    done = view.execution
+    if view.status is Status.PENDING:
+        return "Would run"
+    if done is not None and done.result is not None:
+        return _RAN[done.result]
+    if done is not None and done.redeemed_at is not None:
+        return "Handed to the executor:"
+    taken_back = view.decision is not None and view.decision.taken_back
+    return "Cleared to run" if view.status.released and not taken_back else "Would have run"
 
 
 def what_runs(view: ActionView) -> str:

@@ -31,7 +31,13 @@ def whole_payload(view: ActionView) -> Iterator[Json]:
     """The payload, all of it, under what would run it and above what is misleading in it."""
     size = f" · {view.payload_bytes:,} bytes · version {view.version}"
     yield parts.lines(
-        [[parts.words("Would run "), parts.words(asking.what_runs(view), bold=True), parts.words(size)]]
+        [
+            [
+                parts.words(f"{asking.runs(view)} "),
+                parts.words(asking.what_runs(view), bold=True),
+                parts.words(size),
+            ]
+        ]
     )
     yield from payload_blocks(view)
     found = lookalikes.in_payload(view.payload)

@@ -11,7 +11,7 @@ from bot.blocks import asking, details, parts, progress
 from bot.blocks.form import Values, form, held_in
 from bot.blocks.inputs import chosen_in, comment_input, field_input, then_input
 from bot.blocks.pages import paged, turning
-from bot.blocks.payload import pointer_path
+from bot.blocks.payload import beside, pointer_path
 from bot.blocks.text import shown, trimmed, units
 from gate.domain.request import REJECT_CATEGORIES
 from gate.usecases.views import ActionView, PersonRef, Status
@@ -22,6 +22,8 @@ MAX_OPTIONS = 100
 MAX_OPTION_GROUPS = 20
 MAX_PEOPLE = 800
 """People offered at most, so that the view stays within its bytes; the form says where there are more."""
+MAX_KEPT_LINES = 15
+"""Lines of what an edit form shows and does not let one change."""
 PRESET_CATEGORY = "other"
 
 
@@ -50,7 +52,11 @@ def _subject(view: ActionView) -> Json:
     return parts.lines(
         [
             [parts.words(asking.headline(view), bold=True)],
-            [parts.words(f"Would run {asking.what_runs(view)}, asked by {shown(view.agent_name, 80)}")],
+            [
+                parts.words(
+                    f"{asking.runs(view)} {asking.what_runs(view)}, asked by {shown(view.agent_name, 80)}"
+                )
+            ],
         ]
     )
 
@@ -101,12 +107,27 @@ def edit_modal(view: ActionView, state: ids.ModalState, draft: Values | None = N
         rest = f" and {len(shape.left_out) - 12:,} more" if len(shape.left_out) > 12 else ""
         told = f"Too long to be edited here, whole or in part, and kept as they are: {named}{rest}."
         blocks.append(parts.lines([[parts.words(told)]]))
+    blocks += _kept(view, [field.pointer for field in shape.fields])
     if view.editable_paths is not None:
         blocks.append(parts.note("Policy lets reviewers change these places only."))
     blocks.append(comment_input("Comment, for the record"))
     blocks.append(then_input("approve" in view.allow))
     made = _modal(ids.MODAL_EDIT, "Edit", blocks, state, submit="Submit", close="Cancel")
     return _with_draft(made, draft)
+
+
+def _kept(view: ActionView, pointers: Sequence[str]) -> list[Json]:
+    """What has no input, to be read beside what has: an amount means little without the order it is for."""
+    rows, rest = beside(view.payload, pointers, most=MAX_KEPT_LINES)
+    if not rows:
+        return []
+    text = "\n".join(trimmed(row, 120) for row in rows)
+    told = f", and {rest:,} more, see the details" if rest else ""
+    return [
+        parts.rich(
+            parts.line(parts.words("Stays as it is", bold=True), parts.words(f"{told}:")), parts.pre(text)
+        )
+    ]
 
 
 def _with_draft(modal: Json, draft: Values | None) -> Json:

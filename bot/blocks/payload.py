@@ -130,6 +130,23 @@ def rows(payload: Mapping[str, Json]) -> Iterator[str]:
         yield from _leaf_lines(leaf, column)
 
 
+def beside(payload: Mapping[str, Json], pointers: Sequence[str], *, most: int) -> tuple[list[str], int]:
+    """The first `most` lines of what stands neither at nor below any of the JSON pointers, and how many more values
+    there are."""
+    paths = [pointer_path(pointer) for pointer in pointers if pointer]
+    exactly, below = frozenset(paths), tuple(f"{path}{mark}" for path in paths for mark in ".[")
+    found: list[str] = []
+    rest = 0
+    for leaf in leaves(payload) if payload and "" not in pointers else ():
+        if leaf.path in exactly or leaf.path.startswith(below):
+            continue
+        if len(found) < most:
+            found += _leaf_lines(leaf, KEY_COLUMN)
+        else:
+            rest += 1
+    return found[:most], rest + bool(found[most:])
+
+
 def written(payload: Mapping[str, Json]) -> list[str]:
     """All of `rows`."""
     return list(rows(payload))

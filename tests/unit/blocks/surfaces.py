@@ -123,6 +123,8 @@ def goldens() -> Iterator[tuple[str, Any]]:
             f"thread_{name}",
             {kind: {"text": line.text, "blocks": line.blocks} for kind, line in lines.items()},
         )
+    narrow = replace(SAMPLES["refund"], editable_paths=("/amount",))
+    yield "modal_edit_narrow", edit_modal(narrow, state_of(narrow))
     yield "direct_asked", direct_message(SAMPLES["refund"], "asked", LINK)._asdict()
     yield "direct_outcome", direct_message(SAMPLES["failed"], "outcome", None)._asdict()
     for name, queue in QUEUES.items():

@@ -18,8 +18,8 @@ from bot.blocks.modals import (
 )
 from bot.blocks.payload import written
 from gate.domain.request import REJECT_CATEGORIES
-from gate.usecases.views import ActionView, PersonRef
-from tests.fakes.views import ANA, APPROVED, BO, CHO, EDITED, LONG, REFUND, SAMPLES
+from gate.usecases.views import ActionView, ExecutionView, PersonRef, Result, Status
+from tests.fakes.views import ANA, APPROVED, BO, CHO, EDITED, LONG, NOW, REFUND, SAMPLES
 from tests.unit.blocks.hostile import LARGE
 from tests.unit.blocks.limits import objects, view_faults
 from tests.unit.blocks.surfaces import state_of
@@ -65,6 +65,10 @@ def test_threat_3_only_the_last_page_of_the_review_can_be_submitted(view: Action
     assert not any(block["type"] == "input" for page in earlier for block in page["blocks"])
     assert last["submit"]["text"] == "Approve"
     assert last["callback_id"] == ids.MODAL_CONFIRM
+
+
+def ran(result: Result | None) -> ExecutionView:
+    return ExecutionView(redeemed_at=NOW, result=result, detail=None, at=NOW)
 
 
 def test_a_page_remembers_where_it_is() -> None:
@@ -141,3 +145,53 @@ def test_a_form_that_came_too_late_says_what_happened(view: ActionView, title: s
 def test_a_payload_without_an_editable_place_has_nothing_to_submit() -> None:
     shown = edit_modal(replace(REFUND, editable_paths=()), state_of(REFUND))
     assert "submit" not in shown
+
+
+def test_an_edit_form_shows_what_it_does_not_let_one_change() -> None:
+    view = replace(
+        REFUND,
+        payload={"amount": 7, "order": {"id": "881", "lines": [1, 2]}, "note": "a"},
+        editable_paths=("/amount", "/order/lines"),
+    )
+    shown = str(edit_modal(view, ids.ModalState(action_id=view.action_id, version=1))["blocks"])
+    assert "Stays as it is" in shown
+    box = next(part for part in shown.split("rich_text_preformatted")[1:])
+    assert "order.id" in box
+    assert '"881"' in box
+    assert "note" in box
+    assert "order.lines" not in box.split("'input'")[0]
+    whole = replace(view, editable_paths=None)
+    assert "Stays as it is" not in str(edit_modal(whole, ids.ModalState(action_id="a", version=1)))
+
+
+def test_a_long_rest_of_a_payload_is_counted_in_an_edit_form() -> None:
+    view = replace(
+        REFUND, payload={"amount": 7} | {f"k{n}": n for n in range(40)}, editable_paths=("/amount",)
+    )
+    shown = str(edit_modal(view, ids.ModalState(action_id=view.action_id, version=1))["blocks"])
+    assert "Stays as it is" in shown
+    assert ", and 25 more, see the details:" in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        pytest.param({}, "Would run", id="waiting"),
+        pytest.param({"status": Status.REJECTED}, "Would have run", id="rejected"),
+        pytest.param({"status": Status.APPROVED}, "Cleared to run", id="approved"),
+        pytest.param(
+            {"status": Status.APPROVED, "execution": ran(None)}, "Handed to the executor:", id="redeemed"
+        ),
+        pytest.param({"status": Status.APPROVED, "execution": ran(Result.SUCCEEDED)}, "Ran", id="ran"),
+        pytest.param(
+            {"status": Status.APPROVED, "execution": ran(Result.FAILED)}, "Tried to run", id="failed"
+        ),
+        pytest.param(
+            {"status": Status.ALLOWED, "execution": ran(Result.UNKNOWN)}, "May have run", id="unknown"
+        ),
+    ],
+)
+def test_the_details_say_what_ran_and_what_only_would_have(changes: dict[str, Any], says: str) -> None:
+    view = replace(REFUND, **changes)
+    shown = str(details_modal(view, ids.ModalState(action_id=view.action_id, version=1))["blocks"])
+    assert f"'{says} '" in shown
