@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from gate.contract.canonical import payload_sha256
 from gate.domain.callbacks import callback_problem
@@ -17,7 +18,7 @@ from gate.usecases.commands import Done, SubmitAction
 from gate.usecases.directory import directory_now
 from gate.usecases.judging import judge
 from gate.usecases.loads import loads_for
-from gate.usecases.ports import Deps, Transaction
+from gate.usecases.ports import Deps, Rules, Transaction
 from gate.usecases.transact import UNKNOWN, Outrun, announce, commit
 
 
@@ -25,8 +26,8 @@ async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
     """The stored answer. The same Idempotency-Key and body give the same action (INV-40, INV-42); the same
     key with another body is refused as `key_reused` (INV-41). Nothing is answered before the commit (INV-43).
 
-    What equals a pending action of the same agent joins it instead of asking people twice: its answer is that
-    action's, no policy is asked, and its key leads there for ever."""
+    What people would be asked for and equals a pending action of the same agent joins it instead: its answer is that
+    action's, and its key leads there for ever."""
     digest = payload_sha256(cmd.proposal.payload)
     problem = cmd.proposal.callback_url and callback_problem(
         cmd.proposal.callback_url, deps.limits.callback_hosts
@@ -43,10 +44,17 @@ async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
                 before = await _replayed(tx, cmd)
                 if before is not None:
                     return before
-                twin = _twin(deps, cmd, digest)
+                rules, now = deps.rules.current, deps.clock.now()
+                verdict = await judge(tx, rules, cmd.agent, cmd.proposal, digest, now)
+                asks = verdict.decision is Decision.REQUIRE_APPROVAL
+                # Only what waits has a twin: what policy answers at once does not pay for looking.
+                twin = twin_of(cmd.proposal, digest) if asks and rules.policy.care.join_duplicates else None
                 joined = await _joined(deps, tx, cmd, twin)
-                changes = [joined] if joined is not None else await _changes(deps, tx, cmd, digest)
-                grant = None if joined is not None else await _stored(deps, tx, cmd, changes, twin)
+                if joined is not None:
+                    changes, grant = [joined], None
+                else:
+                    changes = [await _first(deps, tx, cmd, digest, rules, verdict, now)]
+                    grant = await _stored(deps, tx, cmd, changes, twin)
         except Outrun:
             # A concurrent twin took the key or the place and has committed: the next turn finds it.
             continue
@@ -93,10 +101,6 @@ async def _replayed(tx: Transaction, cmd: SubmitAction) -> Done | Refused | None
     return Done(record=record, replayed=True) if record is not None else UNKNOWN
 
 
-def _twin(deps: Deps, cmd: SubmitAction, digest: str) -> str | None:
-    return twin_of(cmd.proposal, digest) if deps.rules.current.policy.care.join_duplicates else None
-
-
 async def _joined(deps: Deps, tx: Transaction, cmd: SubmitAction, twin: str | None) -> Change | None:
     """What joining does to the pending action that this proposal equals, committed; None where there is none."""
     before = await tx.actions.waiting_twin(cmd.agent.id, twin) if twin is not None else None
@@ -112,18 +116,23 @@ async def _joined(deps: Deps, tx: Transaction, cmd: SubmitAction, twin: str | No
     return change
 
 
-async def _changes(deps: Deps, tx: Transaction, cmd: SubmitAction, digest: str) -> list[Change]:
-    rules = deps.rules.current
-    now = deps.clock.now()
-    verdict = await judge(tx, rules, cmd.agent, cmd.proposal, digest, now)
-    asks = verdict.decision is Decision.REQUIRE_APPROVAL
-    if asks:
+async def _first(
+    deps: Deps,
+    tx: Transaction,
+    cmd: SubmitAction,
+    digest: str,
+    rules: Rules,
+    verdict: Verdict,
+    now: datetime,
+) -> Change:
+    directory = rules.directory
+    if verdict.decision is Decision.REQUIRE_APPROVAL:
+        directory = await directory_now(deps, tx)
         waiting = await tx.actions.pending_count(cmd.agent.id)
         if waiting >= deps.limits.pending_per_agent:
             verdict = _flooded(verdict, waiting)
-    directory = await directory_now(deps, tx) if asks else rules.directory
     care = rules.policy.care
-    change = first_change(
+    return first_change(
         action_id=deps.ids.new("act"),
         agent=cmd.agent,
         proposal=cmd.proposal,
@@ -135,7 +144,6 @@ async def _changes(deps: Deps, tx: Transaction, cmd: SubmitAction, digest: str) 
         care=care,
         loads=await loads_for(tx, verdict, directory, care),
     )
-    return [change]
 
 
 def _flooded(verdict: Verdict, waiting: int) -> Verdict:
