@@ -16,7 +16,7 @@ from bot.drawing import drawn
 from bot.finding import find_card
 from bot.identity import Own
 from bot.places import Places
-from bot.posting import POST, Posting, Unsettled, picture
+from bot.posting import POST, Posting, Unsettled, sha256_of
 from bot.roster import Roster
 from bot.slack_errors import SlackFailure
 from bot.web import Calls
@@ -55,6 +55,7 @@ class CardDesk:
             web=web,
             posting=self._posting,
             places=self._places,
+            members=channels.members,
             know=self.know,
             changed=changed,
         )
@@ -78,7 +79,7 @@ class CardDesk:
                 card = await self._look_for(card, own)
             if card is None or card.ts is None:
                 card = await self._post(view, message, first=card is None, own=own)
-            elif card.rendered_sha256 != picture(message):
+            elif card.rendered_sha256 != sha256_of(message):
                 card = await self._update(view, card, message, own)
             else:
                 return card
@@ -194,7 +195,7 @@ class CardDesk:
         elif not await self._place(card):
             raise Unsettled(_AGAIN_SEC, "it came to share a message meanwhile")
         found_in, ts = await self._posting.send(view.action_id, channel.id, message, since)
-        card = replace(card, channel=found_in, ts=ts, rendered_sha256=picture(message))
+        card = replace(card, channel=found_in, ts=ts, rendered_sha256=sha256_of(message))
         await self._store(card)
         return card
 
@@ -205,7 +206,7 @@ class CardDesk:
             if view.status is Status.PENDING:
                 # Somebody deleted it, or its channel was archived: people still have to be able to decide.
                 return await self._post(view, message, first=False, own=own)
-        updated = replace(card, rendered_sha256=picture(message))
+        updated = replace(card, rendered_sha256=sha256_of(message))
         await self._store(updated)
         return updated
 

@@ -17,12 +17,12 @@ from bot.channels import Channel
 from bot.finding import find_digest
 from bot.identity import Own
 from bot.places import Places
-from bot.posting import POST, Posting, Unsettled, picture
+from bot.posting import POST, Posting, Unsettled, sha256_of
 from bot.slack_errors import SlackFailure, Trouble
 from bot.web import Calls
-from gate.usecases.digests import digest_view, told_by
+from gate.usecases.digests import Picture, picture_of, shown, told_by
 from gate.usecases.ports import Deps, Digest
-from gate.usecases.views import DigestView, PersonRef
+from gate.usecases.views import PersonRef
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +44,7 @@ class DigestDesk:
         web: Calls,
         posting: Posting,
         places: Places,
+        members: Callable[[str], Awaitable[frozenset[str]]],
         know: Callable[[Iterable[PersonRef], Own], Awaitable[bool]],
         changed: Callable[[], None],
     ) -> None:
@@ -51,6 +52,7 @@ class DigestDesk:
         self._web = web
         self._posting = posting
         self._places = places
+        self._members = members
         self._know = know
         self._changed = changed
         self._shown: OrderedDict[str, tuple[int, str]] = OrderedDict()
@@ -83,38 +85,48 @@ class DigestDesk:
         if digest is None:
             return None
         if digest.ts is None:
-            digest, revision = await self._post(digest, own)
+            digest, drawn = await self._post(digest, own)
         else:
-            view, revision = await digest_view(self._deps, digest)
-            message = render(view)
-            sha256 = picture(message)
-            if digest.rendered_sha256 != sha256:
-                digest = await self._update(digest, view, message, sha256, own)
-        self._remember(digest, revision)
+            drawn = await picture_of(self._deps, digest)
+            message = render(drawn.view)
+            if digest.rendered_sha256 != sha256_of(message):
+                digest, drawn = await self._update(digest, drawn, message, own)
+        self._remember(digest, drawn.revision)
+        await shown(self._deps, drawn, await self._who_sees(digest, drawn))
         self._changed()
         return digest
 
-    async def _post(self, digest: Digest, own: Own) -> tuple[Digest, int]:
+    async def _who_sees(self, digest: Digest, drawn: Picture) -> set[str]:
+        """Those told by the digest who are in its channel, as far as Slack says."""
+        refs = (*drawn.view.mentioned, *drawn.view.asked)
+        users = {ref.id: ref.slack for ref in refs if ref.id in digest.told and ref.slack is not None}
+        try:
+            inside = await self._members(digest.channel)
+        except SlackFailure:
+            return set()
+        return {person for person, user in users.items() if user in inside}
+
+    async def _post(self, digest: Digest, own: Own) -> tuple[Digest, Picture]:
         """The intention first, with who is told by it; then the message."""
-        view, _ = await digest_view(self._deps, digest)
-        await self._know(view.asked, own)
+        asked = (await picture_of(self._deps, digest)).view.asked
+        await self._know(asked, own)
         since = self._deps.clock.now()
         digest = replace(
             digest, posting_since=since, told=await told_by(self._deps, digest), rendered_sha256=None
         )
         await self._store(digest)
-        view, revision = await digest_view(self._deps, digest)
-        message = render(view)
+        drawn = await picture_of(self._deps, digest)
+        message = render(drawn.view)
         try:
             channel, ts = await self._posting.send(digest.id, digest.channel, message, since)
         except SlackFailure as failure:
             if failure.trouble is not Trouble.PLACE:
                 raise
             channel, ts = await self._elsewhere(digest, message, since)
-        digest = replace(digest, channel=channel, ts=ts, rendered_sha256=picture(message))
+        digest = replace(digest, channel=channel, ts=ts, rendered_sha256=sha256_of(message))
         await self._store(digest)
         self._note_update(digest.id)
-        return digest, revision
+        return digest, drawn
 
     async def _elsewhere(self, digest: Digest, message: CardMessage, since: datetime) -> tuple[str, str]:
         """Its channel takes it no more: into the default channel, or nowhere."""
@@ -126,18 +138,18 @@ class DigestDesk:
         return await self._places.anywhere(None, post)
 
     async def _update(
-        self, digest: Digest, view: DigestView, message: CardMessage, sha256: str, own: Own
-    ) -> Digest:
+        self, digest: Digest, drawn: Picture, message: CardMessage, own: Own
+    ) -> tuple[Digest, Picture]:
         if digest.ts is None or not await self._posting.update(digest.channel, digest.ts, message):
             log.info("slack_digest_gone", digest=digest.id)
-            if view.pending:
+            if drawn.view.pending:
                 # Somebody deleted it, or its channel was archived: people still have to be able to decide.
                 await self._web.turn(POST, digest.channel)
-                return (await self._post(replace(digest, ts=None), own))[0]
+                return await self._post(replace(digest, ts=None), own)
         self._note_update(digest.id)
-        digest = replace(digest, rendered_sha256=sha256)
+        digest = replace(digest, rendered_sha256=sha256_of(message))
         await self._store(digest)
-        return digest
+        return digest, drawn
 
     async def _look_for(self, digest: Digest, own: Own) -> Digest:
         """The digest of an intention whose end is not known: adopted where it stands."""

@@ -34,11 +34,15 @@ class Pings:
         self._held: dict[tuple[str, bool], datetime] = {}
         """Until when the next message of its kind has nothing to ask the store for."""
 
+    def held(self, person: str, why: str, risk: Risk) -> datetime | None:
+        """Until when such a message waits, where that is known without asking."""
+        until = self._held.get((person, urgent(risk, why)))
+        return until if until is not None and self._deps.clock.now() < until and why not in ALONE else None
+
     async def turn(self, message: Message, person: str, why: str, risk: Risk) -> Turn | datetime | None:
         """The message's turn, or when to come again; None where another message has told it meanwhile."""
         hurry, now = urgent(risk, why), self._deps.clock.now()
-        held = self._held.get((person, hurry))
-        if held is not None and now < held and why not in ALONE:
+        if (held := self.held(person, why, risk)) is not None:
             return held
         async with self._deps.store.writing() as tx:
             waiting = [row for row in await tx.pings.waiting(person, now) if row[2] not in ALONE]
@@ -52,6 +56,7 @@ class Pings:
             if isinstance(decided, NotYet) and why not in ALONE:
                 if decided.until - now > _SOON:
                     self._held[person, hurry] = decided.until
+                    await tx.pings.hold([row[0] for row in mine], until=decided.until)
                 return decided.until
             merged = isinstance(decided, Together) and why not in ALONE
             ping = Ping(at=now, merged=merged)

@@ -116,7 +116,7 @@ class Posting:
                 self._locks[key] = (lock, waiting - 1)
 
 
-def picture(message: CardMessage) -> str:
+def sha256_of(message: CardMessage) -> str:
     """The digest of what a message shows, by which it is known whether that has changed."""
     body = json.dumps([message.text, message.blocks], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(body.encode()).hexdigest()

@@ -12,8 +12,8 @@ from gate.domain.request import Status
 from gate.domain.risk import Risk
 from gate.store.bound import Bound
 from gate.store.codec import NAMES, Document
-from gate.store.tables import PENDING, actions, cards, digests
-from gate.usecases.ports import Digest, Tally
+from gate.store.tables import PENDING, actions, cards, digests, outbox
+from gate.usecases.ports import Asking, Digest, Tally
 
 TOLD: Document[Mapping[str, bool]] = Document(Mapping[str, bool])
 MOST_LISTS = 200
@@ -168,6 +168,18 @@ class SqlDigests:
         for row in await self._bound.rows(statement):
             found.update(dict.fromkeys(NAMES.loads(row.asked, f"Digest {digest_id}")))
         return tuple(found)
+
+    async def to_show(self, digest_id: str) -> tuple[Asking, ...]:
+        asked = (outbox.c.kind == "dm") & (outbox.c.why == "asked") & outbox.c.not_before.is_(None)
+        statement = select(outbox.c.id, outbox.c.person).where(
+            outbox.c.action_id.in_(select(cards.c.action_id).where(cards.c.digest == digest_id)),
+            outbox.c.channel == "slack",
+            outbox.c.dead.is_(False),
+            outbox.c.leased_until.is_(None),
+            (outbox.c.kind == "card") | asked,
+        )
+        rows = await self._bound.rows(statement)
+        return tuple(Asking(message_id=row.id, person=row.person) for row in rows)
 
     async def members(self, digest_id: str) -> frozenset[str]:
         statement = select(cards.c.action_id).where(cards.c.digest == digest_id)

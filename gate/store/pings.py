@@ -66,5 +66,10 @@ class SqlPings:
         values = {"at": earlier.at, "merged": earlier.merged}
         await self._bound.moved(update(pings).where(mine).values(values))
 
+    async def hold(self, message_ids: Sequence[str], *, until: datetime) -> None:
+        waiting = outbox.c.id.in_(message_ids) & outbox.c.leased_until.is_(None)
+        sooner = outbox.c.due_at < until
+        await self._bound.moved(update(outbox).where(waiting, sooner).values(due_at=until))
+
     async def told(self, message_ids: Sequence[str]) -> None:
         await self._bound.moved(delete(outbox).where(outbox.c.id.in_(message_ids)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from gate.domain.bursts import GATHER, WITHIN, shares
@@ -13,7 +14,7 @@ from gate.domain.risk import Risk
 from gate.domain.second_review import veiled
 from gate.domain.verdict import ApprovalPlan
 from gate.usecases.directory import directory_now
-from gate.usecases.ports import Deps, Digest, Unplaced
+from gate.usecases.ports import Asking, Deps, Digest, Unplaced
 from gate.usecases.slack_ids import slack_ids_of
 from gate.usecases.viewing import person_ref
 from gate.usecases.views import DigestItem, DigestView
@@ -85,13 +86,24 @@ async def join(deps: Deps, agent_id: str, channel: str, action_ids: Sequence[str
     return digest.id if joined else None
 
 
-async def digest_view(deps: Deps, digest: Digest) -> tuple[DigestView, int]:
-    """What the digest shows now, and the revision of its members that this is the picture of."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """What a digest shows, the revision of its members that this is the picture of, and the messages of the outbox
+    that ask for no more than it."""
+
+    view: DigestView
+    revision: int
+    to_show: tuple[Asking, ...]
+
+
+async def picture_of(deps: Deps, digest: Digest) -> Picture:
+    """What the digest shows now."""
     now = deps.clock.now()
     async with deps.store.reading() as tx:
         directory = await directory_now(deps, tx)
         tally = await tx.digests.tally(digest.id, now=now)
         records = await tx.actions.in_digest(digest.id, limit=ITEMS)
+        to_show = await tx.digests.to_show(digest.id)
         people = tuple(dict.fromkeys((*digest.told, *tally.asked)))
         slack_ids = await slack_ids_of(tx, directory, people)
     mentioned = tuple(p for p, by_mention in digest.told.items() if by_mention)
@@ -108,7 +120,15 @@ async def digest_view(deps: Deps, digest: Digest) -> tuple[DigestView, int]:
         mentioned=tuple(person_ref(p, directory, slack_ids) for p in mentioned),
         asked=tuple(person_ref(p, directory, slack_ids) for p in tally.asked if p not in mentioned),
     )
-    return view, tally.revision
+    return Picture(view=view, revision=tally.revision, to_show=to_show)
+
+
+async def shown(deps: Deps, picture: Picture, sees: Collection[str]) -> None:
+    """Forget what the message in Slack tells now: of all its members, and to those of the people who see it."""
+    done = [each.message_id for each in picture.to_show if each.person is None or each.person in sees]
+    if done:
+        async with deps.store.writing() as tx:
+            await tx.pings.told(done)
 
 
 async def told_by(deps: Deps, digest: Digest) -> dict[str, bool]:

@@ -31,7 +31,11 @@ async def flood(play: Stage, number: int, topic: str = "note.write", **changes: 
 
 def digests(play: Stage, channel: str = APPROVALS) -> list[dict[str, Any]]:
     """The messages for many requests in the channel."""
-    return [m for m in play.slack.messages(channel) if (m.get("metadata") or {}).get("event_type") == "signoff_digest"]
+    return [
+        m
+        for m in play.slack.messages(channel)
+        if (m.get("metadata") or {}).get("event_type") == "signoff_digest"
+    ]
 
 
 def shown(message: dict[str, Any]) -> list[str]:
