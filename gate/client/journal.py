@@ -45,9 +45,9 @@ class Journal:
         """Note durably that the action may be executed from here on. Each `begin` has its own `forget`: a replay of
         a grant that is refused does not take away the note about the execution that goes on."""
         with self._lock:
-            self._holders[action_id] = self._holders.get(action_id, 0) + 1
             if action_id not in self._open:
                 self._write(action_id, "unknown")
+            self._holders[action_id] = self._holders.get(action_id, 0) + 1
 
     def end(self, action_id: str, result: OutcomeResult) -> None:
         """Note durably what came of it, before the gate is told."""

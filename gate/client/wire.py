@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypedDict, TypeVar
@@ -249,8 +250,12 @@ def _prefer(wait: int) -> dict[str, str]:
 def _sending(
     path: str, body: Mapping[str, Any], *, headers: Mapping[str, str] | None = None, held: int = 0
 ) -> Request:
+    plain = _plain(body)
+    canonical(plain)  # refuses what could be read in two ways
+    # Sent as Python writes it: RFC 8785 writes a double such as 1e16 as an integer, which is refused at the door.
+    text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     sent = {"Content-Type": "application/json", **(headers or {})}
-    return Request(method="POST", path=path, headers=sent, body=canonical(_plain(body)), held=held)
+    return Request(method="POST", path=path, headers=sent, body=text.encode(), held=held)
 
 
 def _plain(body: Mapping[str, Any]) -> dict[str, Any]:
