@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gate.domain.action import Json
 from gate.domain.alarms import alarm
-from gate.domain.eligibility import stand_ins
+from gate.domain.eligibility import named, risk_of, stand_ins
 from gate.domain.emergency import BreakGlass
 from gate.domain.escalation import called_by, next_deadline, on_timeout, unreached
 from gate.domain.people import APPROVERS, Directory
@@ -158,7 +158,10 @@ def _calling(
     """A transition that tells people and arms what comes next; whoever is called may decide from now on."""
     steps = record.escalation_step + (1 if kind == "approval.escalated" else 0)
     asked = tuple(dict.fromkeys((*record.asked, *called)))
-    allowed = tuple(dict.fromkeys((*record.called, *(c for c in called if c not in record.asked))))
+    # Whoever decides by the plan goes on deciding by it alone, asked at first or not: leaving a group ends it.
+    by_plan = {p.id for p in named(record.plan or ApprovalPlan(), directory, risk_of(record))}
+    new = (c for c in called if c not in record.asked and c not in by_plan)
+    allowed = tuple(dict.fromkeys((*record.called, *new)))
     after = replace(record, escalation_step=steps, asked=asked, called=allowed)
     hole = detail.get("nobody_reached") is True
     mention = list(called) if hole or "slack" in ways else []

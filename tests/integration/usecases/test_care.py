@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gate.delivery.brief import brief
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Choice, Status
 from gate.domain.second_review import drawn
@@ -185,10 +186,14 @@ async def test_until_it_is_decided_nothing_shows_the_first_vote(gate: World) -> 
     record = await proposed(gate)
     before = await card_view(gate.deps, record.id)
     document = to_document(record)
+    people = gate.source.current.directory
+    assert before is not None
+    letter = brief(before, record, people, payload_limit=2_000)
     sent = await told(gate, record)
     line = next(q for q in (await queue(gate.deps, "bo")).mine if q.action_id == record.id)
     done(await gate.vote(record, "ana", comment="looks fine"))
     assert await card_view(gate.deps, record.id) == before
+    assert brief(before, await gate.load(record.id), people, payload_limit=2_000) == letter
     assert to_document(await gate.load(record.id)) == document
     assert await told(gate, record) == sent
     assert [q for q in (await queue(gate.deps, "bo")).mine if q.action_id == record.id] == [line]

@@ -17,6 +17,8 @@ from gate.domain.people import Directory, Group
 from gate.domain.request import ActionRecord
 from gate.domain.routing import COOLING, FULL, Load, Routed, candidates, next_one, route
 from gate.domain.submission import submit
+from gate.domain.timeouts import fire
+from gate.domain.transitions import Change
 from gate.domain.verdict import ApprovalPlan
 from tests.fakes.records import NOW, directory, later, pending, person, plan, proposal, verdict
 
@@ -311,6 +313,18 @@ def test_inv_08_a_seat_is_taken_by_whoever_alone_can() -> None:
     found = route(record, town, care=EVEN, loads={"ana": Load(open=9)}, now=NOW)
     assert None not in slots(record.plan or ApprovalPlan(), found.asked, town).values()
     assert set(found.asked) == {"ana", "bo"}
+
+
+def test_inv_13_who_was_spared_and_called_later_decides_by_the_group_alone() -> None:
+    """INV-13: a reminder to the plan's people gives those who were not asked at first no right of their own."""
+    record = replace(pending(), asked=("bo",))
+    assert record.deadline is not None
+    fired = fire(record, seq=record.deadline.seq, now=later(900), directory=directory(), repage_sec=600)
+    assert isinstance(fired, Change)
+    assert fired.record.asked == ("bo", "ana")
+    assert "ana" not in fired.record.called
+    left = directory(groups=directory().groups | {"finance": Group(name="finance", members=("bo",))})
+    assert own_right(fired.record, "ana", left) is not None
 
 
 def test_who_was_passed_over_is_on_record() -> None:
