@@ -9,6 +9,7 @@ import pytest
 
 from bot import ids
 from bot.blocks import parts
+from bot.blocks.card import card
 from bot.blocks.direct import direct_message
 from bot.blocks.gate_command import oncall_message, queue_message, refusal_message
 from bot.blocks.home import home, in_order
@@ -85,6 +86,33 @@ def test_people_are_pinged_once_by_a_line_that_calls_them(kind: str) -> None:
     assert [o["user_id"] for o in objects(line.blocks) if o.get("type") == "user"] == ["U0ANA", "U0BO"]
 
 
+def test_others_are_asked_without_blaming_anybody() -> None:
+    asked = replace(event("approval.rebalanced", REFUND), mention=REFUND.asked, who=None)
+    line = thread_line(asked, REFUND)
+    assert line.text.startswith("Asked Ana Ruiz and Bo Lindqvist as well.")
+    assert [o["user_id"] for o in objects(line.blocks) if o.get("type") == "user"] == ["U0ANA", "U0BO"]
+
+
+@pytest.mark.parametrize(
+    ("view", "kind", "found", "said"),
+    [
+        (APPROVED, "approval.granted", "agreed", "two people looked at it independently, and they agreed."),
+        (REJECTED, "approval.rejected", "disagreed", "they disagreed; Ana Ruiz had approved it"),
+        (EXPIRED, "approval.expired", "unfinished", "it ended before two people had looked at it."),
+    ],
+    ids=["agreed", "disagreed", "unfinished"],
+)
+def test_a_blind_second_review_is_told_once_it_is_decided(
+    view: ActionView, kind: str, found: str, said: str
+) -> None:
+    votes = (*APPROVED.votes, *view.votes) if view is REJECTED else view.votes
+    looked_at = replace(view, second_review=found, votes=votes)
+    assert f"Blind second review: {said}" in str(card(looked_at).blocks)
+    assert "Blind second review" not in str(card(view).blocks)
+    if kind != "approval.expired":
+        assert said in str(thread_line(event(kind, looked_at), looked_at).blocks)
+
+
 def test_an_escalation_by_other_ways_says_which_and_is_no_hole() -> None:
     quiet = event("approval.escalated", REFUND)
     quiet = replace(quiet, mention=(), detail=dict(quiet.detail) | {"via": ["email", "pagerduty"]})
@@ -102,7 +130,12 @@ def test_an_escalation_that_reached_nobody_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("why", "said"),
-    [("asked", "You are asked to decide"), ("escalated", "Escalated to you"), ("new", "About a request")],
+    [
+        ("asked", "You are asked to decide"),
+        ("also", "You are asked to decide"),
+        ("escalated", "Escalated to you"),
+        ("new", "About a request"),
+    ],
 )
 def test_a_direct_message_says_why_and_leads_to_the_card(why: str, said: str) -> None:
     line = direct_message(REFUND, why, LINK)
