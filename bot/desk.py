@@ -22,8 +22,10 @@ from gate.domain.people import Directory, Person
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
 from gate.domain.risk import Risk
+from gate.domain.routing import used_people
 from gate.domain.verdict import ApprovalPlan
 from gate.usecases.directory import directory_now
+from gate.usecases.loads import resting
 from gate.usecases.ports import Card, Deps, StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -107,6 +109,11 @@ class Desk:
             return Refused(code="not_offered", sentence=f"Policy does not offer “{verb}” for this request.")
         if version is not None and version != record.version.number:
             return self.changed_meanwhile(record.version.number)
+        if verb == "approve" and person.id not in used_people(record, directory):
+            async with self.deps.store.reading() as tx:
+                return await resting(
+                    tx, person.id, self.deps.rules.current.policy.care, self.deps.clock.now()
+                )
         return None
 
     @staticmethod
