@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hypothesis import settings
@@ -9,28 +10,50 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from gate.domain.action import Agent
-from gate.domain.audit import KINDS
+from gate.domain.audit import KINDS, AuditRecord
+from gate.domain.breaking import break_glass
+from gate.domain.care import Care
 from gate.domain.delegating import Lent, grant
 from gate.domain.delegating import revoke as revoke_delegation
 from gate.domain.delegation import Delegation
+from gate.domain.emergency import BreakGlass, Finding
+from gate.domain.joining import join
 from gate.domain.people import Directory
+from gate.domain.rebalancing import rebalance
 from gate.domain.refusal import Refused
 from gate.domain.release import collectable, minting, redeem, revoke
-from gate.domain.request import ActionRecord, Choice, Grant, Status
+from gate.domain.request import ActionRecord, Choice, DeadlineKind, Grant, Status
 from gate.domain.review import approve, cancel, edit, reassign, reject
 from gate.domain.risk import Risk
+from gate.domain.routing import Load
+from gate.domain.second_review import blind, veiled
+from gate.domain.supervision import close_review
 from gate.domain.timeouts import fire
-from gate.domain.transitions import TABLE, Change
-from gate.domain.verdict import Decision, OnTimeout
+from gate.domain.transitions import CARD, TABLE, Change
+from gate.domain.verdict import ApprovalPlan, Decision, OnTimeout
 from tests.fakes.records import NOW, REPAGE, directory, pending, person, plan, verdict
+from tests.unit.domain.bystander import MEMBERS, Bystander
 
 PEOPLE = ("ana", "bo", "cho", "dee", "own", "zed", "zoe")
-FINANCE_OR_APPROVERS = {"ana", "bo", "cho"}
 EXECUTOR = Agent(id="agt_x", name="runner", team="ops", owner="own", scopes=frozenset({"execute"}))
 LEGAL = {(t.kind, t.source, t.target) for t in TABLE}
+GLASS = BreakGlass(
+    who=("group:security", "cho"),
+    supervisors=("group:approvers", "ana"),
+    max_risk=Risk.HIGH,
+    max_valid_sec=900,
+)
+FIRED = {"approval.escalated", "approval.sla_breach", "approval.repaged"}
+"""What a timer leaves pending: each says which deadline came, and a later one is armed (INV-32)."""
+LONG = 10_000
+"""More deadlines than any request has before its ladder ends."""
 
 people = st.sampled_from(PEOPLE)
-versions = st.integers(1, 4)
+off = st.sampled_from([0, 0, 0, 0, -1, 1])
+"""How far from the current version somebody's form is: mostly not at all."""
+seldom = st.integers(0, 5).map(lambda drawn: drawn == 5)
+"""For what ends a request, so that most runs go on for long."""
+moments = st.one_of(st.integers(0, 300), st.integers(0, 900), st.integers(0, 4000))
 
 
 class OneAction(RuleBasedStateMachine):
@@ -43,68 +66,61 @@ class OneAction(RuleBasedStateMachine):
         risk=st.sampled_from(list(Risk)),
         on_timeout=st.sampled_from(list(OnTimeout)),
         quorum=st.integers(1, 2),
+        seats=st.sampled_from([(), (), ("security",), ("finance", "security"), ("security", "approvers")]),
+        blindly=st.booleans(),
     )
-    def begin(self, risk: Risk, on_timeout: OnTimeout, quorum: int) -> None:
-        self.risk = risk
-        self.needed = 2 if risk is Risk.CRITICAL else quorum
-        self.record = pending(
-            verdict_=verdict(risk=risk, plan_=plan(on_timeout=on_timeout, quorum=self.needed))
+    def begin(
+        self, risk: Risk, on_timeout: OnTimeout, quorum: int, seats: tuple[str, ...], blindly: bool
+    ) -> None:
+        people_needed = max(2 if risk is Risk.CRITICAL else quorum, len(seats))
+        # A second review is drawn only where one person would be enough; it takes one more than policy names.
+        blindly = blindly and people_needed == 1
+        self.plan = plan(
+            on_timeout=on_timeout,
+            quorum=2 if risk is Risk.CRITICAL else quorum,
+            distinct_groups=seats,
+            second_review=blindly,
+        )
+        self.record = pending(verdict_=verdict(risk=risk, plan_=self.plan))
+        self.seen = Bystander(
+            groups=frozenset({"finance"}), seats=seats, needed=people_needed + (1 if blindly else 0)
         )
         self.now = NOW
-        self.called: set[str] = set()
         self.redeemed: list[str] = []
         self.grants: list[Grant] = []
         self.revoked = False
         self.rejected = False
-        self.lent: list[Delegation] = []
+        self.history: list[AuditRecord] = []
 
     def people_now(self) -> Directory:
-        """The directory as the use-cases make it: with the delegations that hold at this moment."""
-        holding = tuple(d for d in self.lent if d.holds(self.now))
+        """The directory as the use-cases make it: who is there, with the delegations that hold at this moment."""
+        holding = tuple(d for d in self.seen.lent if d.holds(self.now))
         known = directory().people | {"zed": person("zed")}
+        known = {each: replace(p, active=each not in self.seen.gone) for each, p in known.items()}
         return directory(people=known, delegations=holding)
 
-    def own(self, who: str) -> bool:
-        """Who may decide in their own right, said without the core's code."""
-        return who in FINANCE_OR_APPROVERS | self.called and who not in ("own", "zoe")
-
-    def holding(self, grantor: str, delegate: str, since: datetime) -> bool:
-        """Whether one delegation between these two has held from `since` until now without a break."""
-        return any(
-            (d.grantor, d.delegate) == (grantor, delegate)
-            and d.revoked_at is None
-            and d.start <= since
-            and self.now < d.end
-            and not d.topics
-            for d in self.lent
-        )
-
-    def really_count(self) -> int:
-        """How many people's approvals of the current version may count now, at the very most (INV-06, INV-07)."""
-        groups: list[set[str]] = []
-        for vote in self.record.votes:
-            if vote.version != self.record.version.number or vote.choice is not Choice.APPROVE:
-                continue
-            if vote.on_behalf_of is None:
-                valid = self.own(vote.person)
-            else:
-                valid = self.own(vote.on_behalf_of) and self.holding(vote.on_behalf_of, vote.person, vote.at)
-            both = {vote.person, vote.on_behalf_of or vote.person}
-            if valid and not any(both & taken for taken in groups):
-                groups.append(both)
-        return len(groups)
+    @rule(who=st.sampled_from(["ana", "bo", "cho", "dee", "zed"]), back=st.booleans())
+    def leaves(self, who: str, back: bool) -> None:
+        """Or returns; their votes count while they are there (INV-13)."""
+        if back:
+            self.seen.gone.discard(who)
+        else:
+            self.seen.gone.add(who)
 
     @rule(
         giver=people,
         taker=people,
         days=st.integers(1, 3),
         other_topic=st.booleans(),
+        groups=st.sampled_from([(), (), ("finance",), ("security",), ("approvers",)]),
         wait=st.integers(0, 600),
     )
-    def lends(self, giver: str, taker: str, days: int, other_topic: bool, wait: int) -> None:
+    def lends(
+        self, giver: str, taker: str, days: int, other_topic: bool, groups: tuple[str, ...], wait: int
+    ) -> None:
         start = self.now + timedelta(seconds=wait)
         wanted = Delegation(
-            id=f"dlg_{len(self.lent)}",
+            id=f"dlg_{len(self.seen.lent)}",
             grantor=giver,
             delegate=taker,
             start=start,
@@ -112,22 +128,24 @@ class OneAction(RuleBasedStateMachine):
             reason="away",
             created_at=self.now,
             topics=("nothing.like.it",) if other_topic else (),
+            groups=groups,
         )
-        still = [d for d in self.lent if d.open(self.now)]
+        still = [d for d in self.seen.lent if d.open(self.now)]
         result = grant(wanted, directory=self.people_now(), others=still, now=self.now)
         if isinstance(result, Lent):
             assert giver != taker
             assert "zoe" not in (giver, taker)
             assert result.audit.kind in KINDS
-            self.lent.append(result.delegation)
+            self.seen.lent.append(result.delegation)
 
     @rule(which=st.integers(0, 5), who=people)
     def ends(self, which: int, who: str) -> None:
-        if which < len(self.lent):
-            result = revoke_delegation(self.lent[which], person=who, now=self.now)
+        lent = self.seen.lent
+        if which < len(lent):
+            result = revoke_delegation(lent[which], person=who, now=self.now)
             if isinstance(result, Lent):
-                assert who in (self.lent[which].grantor, self.lent[which].delegate)
-                self.lent[which] = result.delegation
+                assert who in (lent[which].grantor, lent[which].delegate)
+                lent[which] = result.delegation
 
     def apply(self, result: Change | Refused) -> bool:
         if isinstance(result, Refused):
@@ -141,56 +159,105 @@ class OneAction(RuleBasedStateMachine):
             assert after.status is before.status, "INV-01"
             assert after.votes == before.votes
             assert after.versions == before.versions
+        elif after.status is Status.PENDING:
+            self.no_time_is_given(before, after, result.audit)
+        self.history.append(result.audit)
         self.record = after
         return True
 
-    @rule(who=people, version=versions)
-    def approves(self, who: str, version: int) -> None:
+    def no_time_is_given(self, before: ActionRecord, after: ActionRecord, audit: AuditRecord) -> None:
+        """INV-32: no clock stops and no deadline moves, but for one that came and did its work, and says so."""
+        assert after.sla_at == before.sla_at, "INV-32"
+        was, armed = before.deadline, after.deadline
+        assert was is not None
+        assert armed is not None
+        if audit.kind not in FIRED:
+            assert armed == was, "INV-32"
+            return
+        assert audit.actor == "timer"
+        assert (audit.detail["deadline"], audit.detail["seq"]) == (was.kind.value, was.seq)
+        assert armed.seq == was.seq + 1, "INV-25, INV-27: a timer read before can never fire again"
+        assert was.due_at <= self.now, "INV-31"
+        assert audit.detail["late_ms"] == (self.now - was.due_at) // timedelta(milliseconds=1), "INV-26"
+        if after.held and not before.held:
+            assert (audit.kind, audit.detail["on_timeout"]) == ("approval.sla_breach", "hold"), "INV-32"
+
+    @rule(who=people, off=off)
+    def approves(self, who: str, off: int) -> None:
         before = self.record
-        done = self.apply(
-            approve(
-                before, person=who, version=version, comment=None, directory=self.people_now(), now=self.now
-            )
+        version = before.version.number + off
+        result = approve(
+            before, person=who, version=version, comment=None, directory=self.people_now(), now=self.now
         )
-        if done:
+        if self.apply(result):
+            assert isinstance(result, Change)
             vote = self.record.votes[-1]
-            if vote.on_behalf_of is None:
-                assert self.own(who), "INV-05, INV-13"
-            else:
-                assert not self.own(who), "nobody acts for another where they may decide themselves"
-                assert who not in ("own", "zoe"), "INV-05"
-                assert self.own(vote.on_behalf_of), "INV-07: never more than the grantor's own"
-                assert self.holding(vote.on_behalf_of, who, self.now), "INV-07"
+            self.authority_was_there(who, vote.on_behalf_of)
             if self.record.status is Status.APPROVED:
-                assert self.really_count() >= self.needed, "INV-04, INV-06, INV-07, INV-08"
+                counted = self.seen.counting(self.record, self.now)
+                assert len(counted) >= self.seen.needed, "INV-04, INV-06, INV-07, INV-08"
+                assert self.seen.seated(counted), "INV-08: every seat has somebody of its own"
+            elif blind(self.record):
+                told = [each.kind for each in result.intents if each == CARD or each.kind == "thread"]
+                assert not told, "a first approval under a second review is nobody's news"
             assert version == before.version.number, "INV-02"
             assert not self.rejected, "INV-12"
         elif (
             before.status is Status.PENDING
-            and who in FINANCE_OR_APPROVERS
+            and who in self.seen.reviewers
             and version == before.version.number
         ):
             involved = ({v.person, v.on_behalf_of} for v in before.votes if v.version == version)
             assert any(who in both for both in involved), "refused without need"
 
-    @rule(who=people, version=versions)
-    def rejects(self, who: str, version: int) -> None:
-        if self.apply(
+    def authority_was_there(self, who: str, on_behalf_of: str | None) -> None:
+        if on_behalf_of is None:
+            assert self.seen.own(who), "INV-05, INV-13"
+            return
+        assert not self.seen.own(who), "nobody acts for another where they may decide themselves"
+        assert who not in {"own", "zoe"} | self.seen.gone, "INV-05, INV-13"
+        assert self.seen.own(on_behalf_of), "INV-07: never more than the grantor's own"
+        assert self.seen.holding(on_behalf_of, who, self.now, self.now), "INV-07"
+
+    @rule(who=people)
+    def approves_without_a_break(self, who: str) -> None:
+        """Somebody who needs a break approves nothing meanwhile, in whosever right."""
+        resting = Refused(code="cooldown", sentence="Please pause.")
+        number = self.record.version.number
+        result = approve(
+            self.record,
+            person=who,
+            version=number,
+            comment=None,
+            directory=self.people_now(),
+            now=self.now,
+            resting=resting,
+        )
+        assert isinstance(result, Refused)
+
+    @rule(who=people, off=off, really=seldom)
+    def rejects(self, who: str, off: int, really: bool) -> None:
+        if really and self.apply(
             reject(
                 self.record,
                 person=who,
-                version=version,
+                version=self.record.version.number + off,
                 category="unsafe",
                 comment="",
                 directory=self.people_now(),
                 now=self.now,
             )
         ):
+            assert off == 0, "INV-02"
+            self.authority_was_there(who, self.record.votes[-1].on_behalf_of)
             self.rejected = True
 
     @rule(who=people, amount=st.integers(1, 5), risk=st.sampled_from(list(Risk)))
     def edits(self, who: str, amount: int, risk: Risk) -> None:
         before = self.record
+        judged = verdict(
+            risk=risk, plan_=plan(quorum=2 if risk is Risk.CRITICAL else 1, distinct_groups=self.seen.seats)
+        )
         done = self.apply(
             edit(
                 before,
@@ -198,18 +265,31 @@ class OneAction(RuleBasedStateMachine):
                 version=before.version.number,
                 payload={"amount": amount},
                 payload_sha256=str(amount) * 64,
-                verdict=verdict(risk=risk),
+                verdict=judged,
                 comment=None,
                 directory=self.people_now(),
                 now=self.now,
             )
         )
         if done:
+            self.authority_was_there(who, self.history[-1].detail.get("on_behalf_of"))
             if risk is Risk.CRITICAL:
-                self.needed = 2
+                self.seen.needed = max(self.seen.needed, 2)
             current = self.record.version.number
             assert current == before.version.number + 1
             assert not [v for v in self.record.votes if v.version == current], "INV-10"
+            assert not self.seen.counting(self.record, self.now), "INV-10"
+            self.asked_less_of_nobody(before.plan)
+
+    def asked_less_of_nobody(self, before: ApprovalPlan | None) -> None:
+        """INV-08, INV-14: nothing makes fewer people enough, but a second review that has nobody left for it."""
+        now = self.record.plan
+        assert before is not None
+        assert now is not None
+        assert now.people_needed >= before.people_needed
+        if before.second_review and not now.second_review and now.people_needed < 2:
+            self.seen.needed = now.people_needed
+            assert len(self.seen.reviewers - {"own"}) < 2, "dropped without need"
 
     @rule(who=people, to=people)
     def hands_on(self, who: str, to: str) -> None:
@@ -217,27 +297,149 @@ class OneAction(RuleBasedStateMachine):
             reassign(self.record, person=who, to=(to,), reason="x", directory=self.people_now(), now=self.now)
         ):
             assert to != "own"
-            assert self.own(who), "INV-07: nothing lent is handed on"
-            self.called.add(to)
+            assert self.seen.own(who), "INV-07: nothing lent is handed on"
+            self.seen.called.add(to)
+
+    @rule(who=people)
+    def is_asked_of_others_too(self, who: str) -> None:
+        """Somebody needs a break: others are asked, nobody loses or gains a right, and no time is given."""
+        before = self.record
+        tired = Load(cooling_until=self.now + timedelta(minutes=30))
+        result = rebalance(
+            before,
+            person=who,
+            directory=self.people_now(),
+            care=Care(rebalance=True, cooldown_after=3),
+            loads=dict.fromkeys(before.asked, tired),
+            now=self.now,
+        )
+        if self.apply(result):
+            more = self.record.asked[len(before.asked) :]
+            assert more
+            assert self.record.asked[: len(before.asked)] == before.asked
+            assert all(self.seen.own(each) and each != who for each in more)
+            assert (self.record.called, self.record.votes) == (before.called, before.votes)
 
     @rule()
-    def takes_back(self) -> None:
-        self.apply(cancel(self.record, reason=None, now=self.now))
+    def is_proposed_again(self) -> None:
+        before = self.record
+        if before.status is Status.PENDING:
+            assert self.apply(join(before, now=self.now))
+            same = replace(before, revision=self.record.revision, joined=before.joined + 1)
+            assert self.record == same, "an equal proposal changes nothing but the count"
 
-    @rule(seconds=st.integers(0, 4000))
+    @rule(who=people, valid=st.integers(1, 1000), stale=st.booleans(), really=seldom)
+    def breaks_the_glass(self, who: str, valid: int, stale: bool, really: bool) -> None:
+        before = self.record
+        done = really and self.apply(
+            break_glass(
+                before,
+                person=who,
+                version=before.version.number + (1 if stale else 0),
+                reason="The site is down",
+                valid_sec=valid,
+                rules=GLASS,
+                policy_digest="sha256:one",
+                directory=self.people_now(),
+                now=self.now,
+            )
+        )
+        if done:
+            assert who in (MEMBERS["security"] | {"cho"}) - self.seen.gone, "INV-17"
+            assert valid <= GLASS.max_valid_sec, "INV-17"
+            assert not stale, "INV-02"
+            assert before.verdict.effective.risk <= Risk.HIGH, "INV-17"
+            assert self.record.in_review, "INV-17: reviewed after"
+            assert [p for p in self.record.emergency.supervisors if p != who]  # pyright: ignore
+            assert not self.rejected, "INV-12"
+
+    @rule(who=people, finding=st.sampled_from(list(Finding)))
+    def is_reviewed(self, who: str, finding: Finding) -> None:
+        before = self.record
+        if self.apply(
+            close_review(
+                before,
+                person=who,
+                finding=finding,
+                comment="Looked at",
+                rules=GLASS,
+                directory=self.people_now(),
+                now=self.now,
+            )
+        ):
+            assert before.emergency is not None
+            assert before.in_review, "a review is closed once"
+            assert who not in {before.emergency.person, "own"} | self.seen.gone, "INV-17"
+            if finding is Finding.UNJUSTIFIED and not self.redeemed:
+                assert self.record.grants_revoked
+                self.revoked = True
+
+    @rule(really=seldom)
+    def takes_back(self, really: bool) -> None:
+        if really:
+            self.apply(cancel(self.record, reason=None, now=self.now))
+
+    @rule(seconds=moments)
     def time_passes(self, seconds: int) -> None:
         """The ticker fires whatever is due, as often as something is due."""
         self.now += timedelta(seconds=seconds)
         while (due := self.record.deadline) is not None and due.due_at <= self.now:
-            before = self.record
-            assert self.apply(
-                fire(before, seq=due.seq, now=self.now, directory=self.people_now(), repage_sec=REPAGE)
-            )
-            self.called |= set(self.record.called)
-            stale = fire(
-                self.record, seq=due.seq, now=self.now, directory=self.people_now(), repage_sec=REPAGE
-            )
-            assert isinstance(stale, Refused), "INV-25"
+            self.a_deadline_comes()
+
+    def a_deadline_comes(self) -> None:
+        before, people = self.record, self.people_now()
+        due = before.deadline
+        assert due is not None
+        fired = fire(
+            before, seq=due.seq, now=self.now, directory=people, repage_sec=REPAGE, break_glass=GLASS
+        )
+        assert self.apply(fired)
+        last = self.history[-1]
+        self.seen.called |= set(self.record.called)
+        stale = fire(
+            self.record, seq=due.seq, now=self.now, directory=people, repage_sec=REPAGE, break_glass=GLASS
+        )
+        assert isinstance(stale, Refused), "INV-25"
+        if due.kind is DeadlineKind.STEP and before.plan is not None:
+            self.a_step_reached_somebody(before.plan.ladder[due.step].to, due.step, last)
+
+    def a_step_reached_somebody(self, to: tuple[str, ...], step: int, record: AuditRecord) -> None:
+        """INV-29, INV-30: steps come in order; where nobody is there the approvers hear of it, and the next is due."""
+        assert record.detail["step"] == self.record.escalation_step == step + 1
+        if to == ("oncall:primary",):
+            assert (record.detail.get("nobody_reached") is True) == ("dee" in self.seen.gone), "INV-30"
+        if record.detail.get("nobody_reached") is True:
+            assert set(record.detail["called"]) == MEMBERS["approvers"] - self.seen.gone, "INV-30"
+            following = self.record.deadline
+            assert following is not None
+            if following.kind is DeadlineKind.STEP:
+                assert following.due_at <= self.now, "INV-30"
+
+    @rule(who=people, vote_first=st.booleans(), yes=st.booleans())
+    def a_vote_and_the_deadline_come_together(self, who: str, vote_first: bool, yes: bool) -> None:
+        """INV-28: whichever is committed first, the other finds what it left, and one of them at most decides."""
+        due = self.record.deadline
+        if due is None or self.record.status is not Status.PENDING:
+            return
+        self.now = max(self.now, due.due_at)
+
+        def votes() -> None:
+            self.approves(who, 0) if yes else self.rejects(who, 0, True)
+
+        def comes() -> None:
+            if self.record.deadline == due:
+                self.a_deadline_comes()
+            else:
+                late = fire(
+                    self.record, seq=due.seq, now=self.now, directory=self.people_now(), repage_sec=REPAGE
+                )
+                assert isinstance(late, Refused), "INV-27"
+
+        decided = sum(each.detail["status"] != "pending" for each in self.history)
+        for each in (votes, comes) if vote_first else (comes, votes):
+            each()
+        after = sum(each.detail["status"] != "pending" for each in self.history)
+        assert after - decided <= 1, "INV-28"
 
     @rule(early=st.integers(1, 1000))
     def a_timer_comes_early(self, early: int) -> None:
@@ -254,7 +456,10 @@ class OneAction(RuleBasedStateMachine):
         if collectable(self.record, self.now) is None:
             assert self.record.status is Status.APPROVED
             assert not self.revoked
+            emergency = self.record.emergency
+            assert emergency is None or self.now < emergency.until, "INV-17: it has an expiry"
             made = minting(self.record, jti=f"grt_{len(self.grants)}", issuer="signoff", now=self.now)
+            assert emergency is None or made.expires_at <= emergency.until, "INV-17"
             self.grants.append(
                 Grant(
                     jti=made.jti,
@@ -291,8 +496,13 @@ class OneAction(RuleBasedStateMachine):
         if not hasattr(self, "record"):
             return
         record = self.record
-        assert (record.deadline is not None) == (record.status is Status.PENDING), "INV-24"
+        assert (record.deadline is not None) == (record.status is Status.PENDING or record.in_review), (
+            "INV-24"
+        )
         assert len(self.redeemed) <= 1, "INV-18, INV-19"
+        if record.status is Status.PENDING:
+            self.time_runs()
+            assert not veiled(record).votes if blind(record) else veiled(record) == record
         if record.status is Status.APPROVED:
             yes = {
                 v.person
@@ -302,15 +512,43 @@ class OneAction(RuleBasedStateMachine):
             if record.decided_by == "timer":
                 assert record.verdict.effective.risk is Risk.LOW, "INV-09"
                 assert record.verdict.decision is Decision.REQUIRE_APPROVAL
+            elif record.emergency is not None:
+                assert record.decided_by == record.emergency.person, "INV-17"
             else:
-                assert len(yes) >= self.needed, "INV-04, INV-08"
+                assert len(yes) >= self.seen.needed, "INV-04, INV-08"
             assert "own" not in yes, "INV-05"
             assert not self.rejected, "INV-12"
 
+    def time_runs(self) -> None:
+        """INV-32: past its SLA a request waits only where the record says so, and before it no deadline is later."""
+        record = self.record
+        assert record.deadline is not None
+        assert record.sla_at is not None
+        breaches = [each for each in self.history if each.kind == "approval.sla_breach"]
+        assert len(breaches) == (1 if record.breached else 0)
+        if record.breached:
+            assert record.held == (breaches[0].detail["on_timeout"] == "hold"), "INV-32"
+        else:
+            assert record.deadline.due_at <= record.sla_at, "INV-32"
+
+    def teardown(self) -> None:
+        """INV-29: left alone from here on, it is decided, or held and paged again; it never just stops."""
+        for _ in range(LONG):
+            due = self.record.deadline if hasattr(self, "record") else None
+            if due is None or due.kind is DeadlineKind.REPAGE or self.record.in_review:
+                break
+            self.now = max(self.now, due.due_at)
+            self.a_deadline_comes()
+        else:
+            raise AssertionError("INV-29: the ladder has no end")
+        if hasattr(self, "record") and self.record.status is Status.PENDING:
+            assert self.record.held, "INV-29"
+
 
 TestOneAction = OneAction.TestCase
-TestOneAction.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestOneAction.settings = settings(max_examples=250, stateful_step_count=30, deadline=None)
 TestOneAction.__doc__ = (
-    "INV-01 INV-02 INV-04 INV-05 INV-06 INV-07 INV-08 INV-09 INV-10 INV-11 INV-12 INV-13 INV-18 INV-20 INV-21 INV-24 "
-    "INV-25 INV-27 INV-31 INV-44: a model-based test over one action and the delegations around it."
+    "INV-01 INV-02 INV-04 INV-05 INV-06 INV-07 INV-08 INV-09 INV-10 INV-11 INV-12 INV-13 INV-17 INV-18 INV-20 INV-21 "
+    "INV-24 INV-25 INV-26 INV-27 INV-28 INV-29 INV-30 INV-31 INV-32 INV-44: a model-based test over one action, the "
+    "delegations around it, who comes and goes, and what is done in an emergency."
 )
