@@ -43,7 +43,7 @@ class Pace:
     shortest_sec: float = 0.005
     troubled_sec: float = 0.1
     at_once: int = 8
-    batch: int = 64
+    batch: int = 250
     retry_sec: float = 1.0
     longest_retry_sec: float = 60.0
 
