@@ -92,7 +92,7 @@ def review_modal(view: ActionView, state: ids.ModalState, page: int = 0) -> Json
     """What was released, by whom and why, what came of it, and the supervisor's finding on the last page."""
     pages = paged(
         [
-            parts.lines(emergency.banner(view)),
+            *line_blocks(None, emergency.banner(view)),
             *details.opening(view),
             *details.whole_payload(view),
             *line_blocks("What came of it", progress.state(view)),

@@ -48,6 +48,18 @@ class RejectOut(Answer):
     comment: str
 
 
+class BreakGlassOut(Answer):
+    """A release in an emergency, without the people policy asks for. No grant is to be had from `until` on.
+
+    `review` is where a supervisor's review of it stands; what is unjustified is taken back as far as it was not used.
+    """
+
+    person: str
+    reason: str
+    until: Time
+    review: Literal["open", "overdue", "justified", "unjustified"]
+
+
 class ApprovalOut(Answer):
     """How far the people are. `deadline` is when the time to decide ends (or ended)."""
 
@@ -57,6 +69,7 @@ class ApprovalOut(Answer):
     held: bool
     votes: list[VoteOut]
     reject: RejectOut | None
+    break_glass: BreakGlassOut | None = None
 
 
 class GrantOut(Answer):

@@ -1,4 +1,4 @@
-"""Everything a person needs to know about a waiting request, in plain words, for channels that are no Slack card."""
+"""Everything a person needs to know about a waiting request or an emergency release, in plain words, for channels that are no Slack card."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class Brief:
 def brief(view: ActionView, record: ActionRecord, directory: Directory, *, payload_limit: int) -> Brief:
     """The whole context as it stands now: request, evidence, edits, earlier comments, votes so far (INV-38)."""
     parts = (
+        Part(title="Released in an emergency", lines=_emergency(view)),
         Part(title="Who asks", lines=_asker(view)),
         Part(title="Why it stopped here", lines=_stopped(view)),
         Part(title="What would run", lines=_payload(view, payload_limit), exact=True),
@@ -47,7 +48,8 @@ def brief(view: ActionView, record: ActionRecord, directory: Directory, *, paylo
         Part(title="What happened before", lines=_story(view, record, directory)),
     )
     return Brief(
-        headline=f"{view.risk.value.upper()}: {inert(view.summary, 300)}",
+        headline=f"{'EMERGENCY RELEASE, ' if view.emergency else ''}{view.risk.value.upper()}: "
+        f"{inert(view.summary, 300)}",
         time=_time(view),
         parts=tuple(part for part in parts if part.lines),
     )
@@ -86,6 +88,19 @@ def _evidence(view: ActionView) -> tuple[str, ...]:
         claimed = " [claimed by the agent]" if "confidence" in view.claimed else ""
         lines.append(f"Confidence: {view.confidence:g}{claimed}")
     return (*lines, *_rest(len(view.evidence)))
+
+
+def _emergency(view: ActionView) -> tuple[str, ...]:
+    held = view.emergency
+    if held is None:
+        return ()
+    return (
+        f"{_name(held.person.name)} broke the glass {_utc(held.at)}, without waiting for {view.quorum} to agree",
+        f'Why: "{inert(held.reason, 1_000)}"',
+        f"Good until {_utc(held.until)}",
+        f"Called to review it: {', '.join(_name(p.name) for p in held.supervisors[:MOST_ITEMS])}",
+        f"Review due by {_utc(held.review_due_at)}{', and overdue' if held.state == 'overdue' else ''}",
+    )
 
 
 def _known(view: ActionView) -> str:
@@ -134,6 +149,8 @@ def _story(view: ActionView, record: ActionRecord, directory: Directory) -> tupl
 
 
 def _time(view: ActionView) -> str:
+    if view.emergency is not None:
+        return f"Released already; please review it by {_utc(view.emergency.review_due_at)}"
     if view.held:
         return "Its time is over; it is held until a person decides"
     if view.sla_at is None:

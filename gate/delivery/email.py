@@ -86,8 +86,8 @@ class EmailChannel:
         view = await card_view(self._deps, message.action_id)
         async with self._deps.store.reading() as tx:
             record = await tx.actions.get(message.action_id)
-        person_id = str(message.body.get("person", ""))
-        if view is None or record is None or not _still_stands(view, person_id):
+        person_id, why = str(message.body.get("person", "")), str(message.body.get("why", ""))
+        if view is None or record is None or not _still_stands(view, person_id, why):
             return Delivered()
         directory = self._deps.rules.current.directory
         person = directory.people.get(person_id)
@@ -170,8 +170,10 @@ async def _leave(client: aiosmtplib.SMTP) -> None:
         client.close()
 
 
-def _still_stands(view: ActionView, person_id: str) -> bool:
-    """Whether the person still has something to decide."""
+def _still_stands(view: ActionView, person_id: str, why: str) -> bool:
+    """Whether the person still has something to decide, or to review."""
+    if why in ("break_glass", "review_overdue"):
+        return view.emergency is not None and view.emergency.reviewer is None
     if view.status is not Status.PENDING:
         return False
     return not any(v.person.id == person_id and v.current and v.choice is Choice.APPROVE for v in view.votes)

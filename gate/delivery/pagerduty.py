@@ -37,7 +37,8 @@ class PagerDutyChannel:
     """Implements `ports.DeliveryChannel` for the channel `pagerduty`, kinds `trigger` and `resolve`.
 
     The alert's key is the action's id: a trigger sent twice, or again by a later step, adds to the same alert, and
-    a resolve for none is ignored. A trigger is sent only while there is something to decide. 202 is delivered; 400
+    a resolve for none is ignored. An emergency release has an alert of its own (`about: review` in the body), which
+    its review resolves. A trigger is sent only while there is something to decide or to review. 202 is delivered; 400
     and 413 are dead letters; 429 waits as told; a PagerDuty that is away or refuses us keeps every event waiting
     without counting against it, and is the `problem`. Redirects are not followed, proxies not used.
     """
@@ -56,18 +57,24 @@ class PagerDutyChannel:
 
     async def deliver(self, message: Message) -> Delivery:
         """One attempt."""
+        reviewing = message.body.get("about") == "review"
         event: dict[str, Any] = {
             "routing_key": self._key,
             "event_action": message.kind,
-            "dedup_key": message.action_id,
+            "dedup_key": f"{message.action_id}:review" if reviewing else message.action_id,
         }
         if message.kind == "trigger":
             view = await card_view(self._deps, message.action_id)
             async with self._deps.store.reading() as tx:
                 record = await tx.actions.get(message.action_id)
-            if view is None or record is None or view.status is not Status.PENDING:
+            waits = record is not None and (
+                record.in_review if reviewing else record.status is Status.PENDING
+            )
+            if view is None or record is None or not waits:
                 return Delivered()
-            event |= await self._alert(view, record)
+            event |= await self._alert(
+                view, record, "waits for a review" if reviewing else "waits for a decision"
+            )
         elif message.kind != "resolve":
             return Undeliverable(error="unknown_kind")
         try:
@@ -77,14 +84,14 @@ class PagerDutyChannel:
                 f"connection_failed: {type(error).__name__}", "PagerDuty's events address cannot be reached."
             )
 
-    async def _alert(self, view: ActionView, record: ActionRecord) -> dict[str, Any]:
+    async def _alert(self, view: ActionView, record: ActionRecord, waits: str) -> dict[str, Any]:
         told = brief(view, record, self._deps.rules.current.directory, payload_limit=PAYLOAD_LIMIT)
         link = await self._link(view.action_id)
         details = {"Time": told.time} | {part.title: "\n".join(part.lines) for part in told.parts}
         links = [{"href": link, "text": "Open the card in Slack"}] if link else []
         return {
             "payload": {
-                "summary": f"{told.headline} waits for a decision"[:SUMMARY_LIMIT],
+                "summary": f"{told.headline} {waits}"[:SUMMARY_LIMIT],
                 "source": view.agent_name,
                 "severity": SEVERITY[view.risk],
                 "timestamp": timestamp(view.created_at),

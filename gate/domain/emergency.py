@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import Literal
 
 from gate.domain.risk import Risk
 
@@ -36,6 +37,10 @@ class Finding(Enum):
     """It was not; what has not been executed is taken back."""
 
 
+ReviewState = Literal["open", "overdue", "justified", "unjustified"]
+"""Where the review of an emergency release stands."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Review:
     """A supervisor's word on an emergency release; never of whoever broke the glass."""
@@ -65,8 +70,8 @@ class Emergency:
     review: Review | None = None
 
     @property
-    def state(self) -> str:
-        """Where its review stands: `open`, `overdue`, `justified` or `unjustified`."""
+    def state(self) -> ReviewState:
+        """Where its review stands."""
         if self.review is not None:
-            return self.review.finding.value
+            return "justified" if self.review.finding is Finding.JUSTIFIED else "unjustified"
         return "overdue" if self.overdue else "open"

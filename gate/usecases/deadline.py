@@ -53,6 +53,7 @@ class _Firing:
             directory=await self._directory(tx),
             repage_sec=self._deps.limits.repage_sec,
             judged_again=await judge_release(tx, self._deps.rules.current, record, now),
+            break_glass=self._deps.rules.current.policy.break_glass,
         )
         if isinstance(result, Refused):
             return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gate.contract.action import (
     ActionDocument,
     ApprovalOut,
+    BreakGlassOut,
     GrantOut,
     LinksOut,
     OutcomeOut,
@@ -81,6 +82,19 @@ def _approval(record: ActionRecord, plan: ApprovalPlan) -> ApprovalOut:
         reject=None
         if rejection is None
         else RejectOut(category=rejection.category, comment=rejection.comment),
+        break_glass=_break_glass(record),
+    )
+
+
+def _break_glass(record: ActionRecord) -> BreakGlassOut | None:
+    emergency = record.emergency
+    if emergency is None:
+        return None
+    return BreakGlassOut(
+        person=emergency.person,
+        reason=emergency.reason,
+        until=timestamp(emergency.until),
+        review=emergency.state,
     )
 
 

@@ -139,13 +139,19 @@ def compiled(texts: Texts) -> Loaded:
 
 
 def servable(loaded: Loaded, unserved: frozenset[str]) -> Loaded:
-    """The same. Raises `PolicyError` where a ladder calls people in a way this gate cannot: it would call nobody."""
+    """The same. Raises `PolicyError` where a ladder, or a broken glass, calls people in a way this gate cannot: it
+    would call nobody."""
     if problems := list(_unservable(loaded.policy, unserved)):
         raise PolicyError(problems)
     return loaded
 
 
 def _unservable(policy: PolicySet, unserved: frozenset[str]) -> Iterator[Problem]:
+    if policy.break_glass is not None:
+        for way in sorted(unserved.intersection(policy.break_glass.via)):
+            file, line = _where(policy, "break_glass")
+            message = f"break_glass calls supervisors via {way}, and {UNSERVED[way]}, or take {way} off `via`"
+            yield Problem(file=file, line=line, message=message)
     defaults = [document.default for document in policy.compiled if document.default is not None]
     for rule in (*policy.rules, *defaults):
         ladder = rule.ask.ladder or () if rule.ask is not None else ()
@@ -155,6 +161,15 @@ def _unservable(policy: PolicySet, unserved: frozenset[str]) -> Iterator[Problem
                 line=rule.line,
                 message=f"'{rule.id}' escalates via {way}, and {UNSERVED[way]}, or take {way} off the step",
             )
+
+
+def _where(policy: PolicySet, section: str) -> tuple[str, int]:
+    """File and line of a section that a set gives once."""
+    for document in policy.documents:
+        for number, line in enumerate(document.text.splitlines(), 1):
+            if line.startswith(f"{section}:"):
+                return document.name, number
+    return policy.documents[0].name, 1
 
 
 class PolicyHolder:

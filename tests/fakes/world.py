@@ -11,6 +11,7 @@ from typing import Any
 
 from gate.contract.canonical import payload_sha256
 from gate.domain.action import Agent, Proposal
+from gate.domain.emergency import Finding
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Choice
 from gate.ids import TimeSortedIds
@@ -19,7 +20,17 @@ from gate.policy.compile import compile_set
 from gate.policy.documents import Document
 from gate.policy.people import parse_people
 from gate.store import SqlStore, open_store
-from gate.usecases.commands import CastVote, Done, EditPayload, RedeemGrant, SubmitAction
+from gate.usecases.break_glass import break_glass
+from gate.usecases.close_review import close_review
+from gate.usecases.commands import (
+    BreakTheGlass,
+    CastVote,
+    CloseReview,
+    Done,
+    EditPayload,
+    RedeemGrant,
+    SubmitAction,
+)
 from gate.usecases.decide import decide
 from gate.usecases.edit import edit
 from gate.usecases.ports import Deps, Limits, Rules
@@ -73,6 +84,16 @@ rules:
       escalation: [{after: 10m, to: [oncall:primary], via: [slack]}]
       editable: {paths: ["/amount", "/note"]}
 """
+
+GLASS = """
+break_glass:
+  who: [group:finance]
+  supervisors: [cho, group:finance]
+  topics: ["pay.refund"]
+  max_valid: 10m
+  review_sla: 1h
+"""
+WHY = "Customers cannot pay, and nobody answers"
 
 EXECUTOR = Agent(id="agt_exec", name="runner", team="ops", owner="own", scopes=frozenset({"execute"}))
 AGENT = Agent(id="agt_bot", name="support-bot", team="support", owner="own")
@@ -173,6 +194,24 @@ class World:
     async def story(self, action_id: str) -> list[str]:
         async with self.store.reading() as tx:
             return [r.kind for r in await tx.audit.of_action(action_id)]
+
+
+async def broken(gate: World, by: str = "ana", **changes: Any) -> ActionRecord:
+    """A refund released in an emergency, on a set that lets one."""
+    gate.source.load(POLICY + GLASS)
+    record = (await gate.propose()).record
+    fields = {"version": record.version.number, "reason": WHY, "valid_sec": 300} | changes
+    done = await break_glass(gate.deps, BreakTheGlass(action_id=record.id, person=by, **fields))
+    assert isinstance(done, Done), done
+    return done.record
+
+
+async def reviewed(gate: World, record: ActionRecord, finding: Finding = Finding.JUSTIFIED) -> ActionRecord:
+    """The same after Cho has looked at it."""
+    command = CloseReview(action_id=record.id, person="cho", finding=finding, comment="Looked at it")
+    done = await close_review(gate.deps, command)
+    assert isinstance(done, Done), done
+    return done.record
 
 
 @asynccontextmanager

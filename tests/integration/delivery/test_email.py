@@ -20,7 +20,7 @@ from gate.usecases.commands import Done, ReassignAction
 from gate.usecases.ports import Delivered, Message, RetryLater, Undeliverable
 from gate.usecases.reassign import reassign
 from tests.fakes.mail import Mail, certificate, mail_running
-from tests.fakes.world import World, world
+from tests.fakes.world import WHY, World, broken, reviewed, world
 
 CARD = "https://meridian.slack.com/archives/C0APPROVALS/p1763720000000100"
 
@@ -291,3 +291,20 @@ async def test_a_channel_that_is_not_set_up_says_so(gate: World):
     assert await Nowhere("SMTP_URL").deliver(call(done.record)) == Undeliverable(
         error="not_set_up: SMTP_URL is not set"
     )
+
+
+async def test_a_supervisor_gets_a_letter_about_an_emergency_release_until_it_is_reviewed(
+    gate: World, mail: Mail
+):
+    """INV-17"""
+    record = await broken(gate)
+    assert await channel(gate, mail.port).deliver(call(record, "cho", why="break_glass")) == Delivered()
+    (letter,) = mail.letters
+    assert letter["Subject"] == "[Signoff] EMERGENCY RELEASE, HIGH: Refund $1,400.00"
+    text = text_of(letter)
+    for words in ("Ana Ruiz broke the glass", WHY, "please review it by", '"order": "881"', "Good until"):
+        assert words in text, words
+    assert await channel(gate, mail.port).deliver(call(record, "cho")) == Delivered()  # nothing to decide
+    await reviewed(gate, record)
+    assert await channel(gate, mail.port).deliver(call(record, "cho", why="review_overdue")) == Delivered()
+    assert len(mail.letters) == 1

@@ -14,7 +14,7 @@ from gate.domain.request import ActionRecord, Choice
 from gate.usecases.commands import Done
 from gate.usecases.ports import Delivered, Delivery, Message, RetryLater, Undeliverable
 from tests.fakes.pagerduty import ROUTING_KEY, PagerDuty, pagerduty_running
-from tests.fakes.world import World, world
+from tests.fakes.world import WHY, World, broken, reviewed, world
 
 CARD = "https://meridian.slack.com/archives/C0APPROVALS/p1763720000000100"
 
@@ -91,6 +91,30 @@ async def test_the_decision_resolves_the_page_and_is_not_paged_for(gate: World, 
     assert await paging.deliver(page(done.record, "resolve")) == Delivered()
     assert pagerduty.alerts == {done.record.id: "resolved"}
     assert set(pagerduty.events[1]) == {"routing_key", "event_action", "dedup_key"}
+
+
+async def test_an_emergency_release_has_an_alert_of_its_own_until_it_is_reviewed(
+    gate: World, pagerduty: PagerDuty
+):
+    """INV-17: the release ends the request's page, and only the review ends the release's."""
+    record = await broken(gate)
+    paging, about = channel(gate, pagerduty), {"about": "review"}
+    assert await paging.deliver(page(record)) == Delivered()
+    assert pagerduty.events == []
+    assert await paging.deliver(replace(page(record), body=about)) == Delivered()
+    (event,) = pagerduty.events
+    assert event["dedup_key"] == f"{record.id}:review"
+    assert event["payload"]["summary"] == "EMERGENCY RELEASE, HIGH: Refund $1,400.00 waits for a review"
+    told = event["payload"]["custom_details"]["Released in an emergency"]
+    assert "Ana Ruiz broke the glass" in told
+    assert WHY in told
+    assert await paging.deliver(page(record, "resolve")) == Delivered()
+    assert pagerduty.alerts[f"{record.id}:review"] != "resolved"
+    assert await paging.deliver(replace(page(record, "resolve"), body=about)) == Delivered()
+    assert pagerduty.alerts[f"{record.id}:review"] == "resolved"
+    await reviewed(gate, record)
+    assert await paging.deliver(replace(page(record), body=about)) == Delivered()
+    assert len(pagerduty.events) == 3
 
 
 @pytest.mark.parametrize(

@@ -15,22 +15,14 @@ from gate.usecases.close_review import close_review
 from gate.usecases.collect import collect
 from gate.usecases.commands import BreakTheGlass, CloseReview, Done, FireDeadline
 from gate.usecases.deadline import fire
+from gate.usecases.document import to_document
 from gate.usecases.emergencies import glass, releasable, to_review
 from gate.usecases.views import GlassView
-from tests.fakes.world import AGENT, POLICY, World
+from tests.fakes.world import AGENT, GLASS, POLICY, WHY, World
 
-GLASS = """
-break_glass:
-  who: [group:finance]
-  supervisors: [cho, group:finance]
-  topics: ["pay.refund"]
-  max_valid: 10m
-  review_sla: 1h
-"""
 DENIED = POLICY.replace(
     "    decision: require_approval\n    risk: high", "    decision: deny\n    risk: high"
 ).split("    approval:\n      groups: [finance]\n      sla: 30m\n      on_timeout")[0]
-WHY = "Customers cannot pay, and nobody answers"
 
 
 @pytest.fixture
@@ -170,6 +162,24 @@ async def test_an_unjustified_release_takes_its_live_grant_with_it(open_gate: Wo
     assert stored.state is GrantState.REVOKED
 
 
+async def test_the_document_says_who_why_until_when_and_how_the_review_stands(open_gate: World) -> None:
+    record = (await open_gate.propose()).record
+    assert to_document(record).approval.break_glass is None  # type: ignore[union-attr]
+    done = await broken(open_gate, record)
+    assert isinstance(done, Done)
+    shown = to_document(done.record).approval
+    assert shown is not None
+    assert shown.break_glass is not None
+    assert shown.break_glass.model_dump(mode="json") == {
+        "person": "ana",
+        "reason": WHY,
+        "until": "2026-11-02T09:05:00.000000Z",
+        "review": "open",
+    }
+    closed = await reviewed(open_gate, record, finding=Finding.UNJUSTIFIED)
+    assert to_document(closed.record).approval.break_glass.review == "unjustified"
+
+
 async def test_a_justified_release_goes_on(open_gate: World) -> None:
     record = await released(open_gate)
     assert isinstance(await reviewed(open_gate, record), Done)
@@ -197,6 +207,19 @@ async def test_an_unreviewed_release_calls_again_after_every_restart(open_gate: 
     assert isinstance(await reviewed(open_gate, record), Done)
     async with open_gate.store.reading() as tx:
         assert await tx.deadlines.next_at() is None
+
+
+async def test_the_timer_calls_those_whom_the_policy_in_force_names(open_gate: World) -> None:
+    """INV-17: resolved anew, not as they were when it happened."""
+    record = await released(open_gate)
+    open_gate.source.load(POLICY + GLASS.replace("[cho, group:finance]", "[bo]"))
+    assert record.deadline is not None
+    open_gate.clock.at = record.deadline.due_at
+    done = await fire(open_gate.deps, FireDeadline(action_id=record.id, seq=record.deadline.seq))
+    assert isinstance(done, Done)
+    async with open_gate.store.reading() as tx:
+        story = await tx.audit.of_action(record.id)
+    assert story[-1].detail["called"] == ["bo"]
 
 
 async def test_two_supervisors_one_review(open_gate: World) -> None:

@@ -239,6 +239,23 @@ def test_a_ladder_by_a_way_that_was_not_set_up_is_refused(folder: Path, way: str
         PolicyHolder(files(folder), unserved=frozenset({way}))
 
 
+@pytest.mark.parametrize(
+    ("way", "missing"), [("email", "set SMTP_URL"), ("pagerduty", "PAGERDUTY_ROUTING_KEY")]
+)
+def test_supervisors_called_in_a_way_the_gate_cannot_go_are_refused_at_the_start(
+    folder: Path, way: str, missing: str
+) -> None:
+    """INV-17: an emergency release must not call into the void."""
+    (folder / "b.yaml").write_text(
+        f"version: v1\nbreak_glass:\n  who: [ana]\n  supervisors: [bo]\n  via: [slack, {way}]\n"
+    )
+    assert PolicyHolder(files(folder)).current.policy.break_glass is not None
+    with pytest.raises(
+        PolicyError, match=f"b.yaml:2: break_glass calls supervisors via {way}, and .*{missing}"
+    ):
+        PolicyHolder(files(folder), unserved=frozenset({way}))
+
+
 def test_a_reload_to_such_a_ladder_leaves_the_set_in_force(folder: Path) -> None:
     holder = PolicyHolder(files(folder), unserved=frozenset({"email"}))
     (folder / "a.yaml").write_text(LADDER.replace("WAY", "email"))
