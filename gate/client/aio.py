@@ -74,7 +74,8 @@ class AsyncGate:
         """Propose, and come back with where the action stands now; `wait` goes on from there.
 
         Each call is a new action, however often it has to be sent; give an `idempotency_key` of your own to make
-        several calls the same one, over restarts too.
+        several calls the same one, over restarts too. What equals a pending action of this agent joins it: people
+        are asked once, and there is one grant.
         """
         request = wire.propose(
             topic=topic,
@@ -138,7 +139,8 @@ class AsyncGate:
         **claims: Unpack[Claims],
     ) -> Released:
         """Like `ask`, for callers who will not come back: what nobody decided in time is taken back, so that nobody
-        decides for nothing. A decision that comes in the same moment counts."""
+        decides for nothing. A decision that comes in the same moment counts, and what was joined is left to those
+        who asked first."""
         try:
             return await self.ask(
                 topic=topic,
@@ -149,6 +151,8 @@ class AsyncGate:
                 **claims,
             )
         except StillPending as pending:
+            if pending.joined:
+                raise
             try:
                 await self.cancel(pending.document.id, reason="The agent does not wait any longer")
             except GateRefused as error:
@@ -172,7 +176,8 @@ class AsyncGate:
 
         Each call proposes its arguments as the payload, waits, redeems the grant, runs the function with the payload
         that was *approved*, and reports the outcome. Raises what `ask` raises and what `AsyncExecutor.permit` raises;
-        PayloadUnfit where an edited payload does not fit the function. `Guarded` says what `keep` and `permit` do.
+        PayloadUnfit where an edited payload does not fit the function. `Guarded` says what `keep` and `permit` do. The
+        grant is asked for the executor's audience, unless the claims name another.
         """
         runner = executor or self._executor
         if runner is None:
@@ -191,7 +196,7 @@ class AsyncGate:
                     payload=asking.payload,
                     summary=asking.summary,
                     timeout=timeout,
-                    **asking.claims,
+                    **asking.claims_for(runner.audience),
                 )
                 guarded.check(released)
                 async with runner.permit(
@@ -205,13 +210,15 @@ class AsyncGate:
 
     async def _settle(self, request: wire.Request, until: float) -> Released:
         """Ask again and again until it is decided or the time is up."""
+        joined = False
         while True:
             asked = time.monotonic()
             answer: Answer = await self._connection.exchange(request, until=until if request.held else None)
             document = wire.read_action(answer)
+            joined = joined or wire.joined(answer)
             left = until - time.monotonic()
             if document.status != "pending" or left <= 0:
-                return settled(document)
+                return settled(document, joined=joined)
             pause = wire.pause_before_renewal(answer, asked=request.held, took=time.monotonic() - asked)
             if pause > 0:
                 await asyncio.sleep(min(pause, left))

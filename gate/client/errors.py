@@ -67,13 +67,17 @@ class RedemptionUnclear(GateError):
 
 
 class StillPending(GateError):
-    """Nobody decided in the time there was. The action goes on waiting: `wait` for it again, or `cancel` it."""
+    """Nobody decided in the time there was. The action goes on waiting: `wait` for it again, or `cancel` it.
+
+    `joined`: an equal request of this agent was pending before, so others may wait for the same action.
+    """
 
     code = "still_pending"
 
-    def __init__(self, document: ActionDocument) -> None:
+    def __init__(self, document: ActionDocument, *, joined: bool = False) -> None:
         super().__init__(f"{document.id} waits for people: {document.reason}")
         self.document = document
+        self.joined = joined
 
 
 class NotReleased(GateError):

@@ -32,6 +32,10 @@ class Asking:
     claims: Claims
     kept: Mapping[str, Any]
 
+    def claims_for(self, audience: str) -> Claims:
+        """The claims, with whom the grant is to be for where they do not say."""
+        return {"audience": audience, **self.claims}
+
 
 class Guarded:
     """What a guard knows of a function. Raises TypeError for one whose arguments cannot be a payload.

@@ -66,14 +66,14 @@ class Released:
         return self._token
 
 
-def settled(document: ActionDocument) -> Released:
-    """The release, or the exception for what it is instead; StillPending where nobody has decided yet."""
+def settled(document: ActionDocument, *, joined: bool = False) -> Released:
+    """The release, or the exception for what it is instead; StillPending, with `joined`, where nobody has decided."""
     grant = document.grant
     bare = without_grant(document)
     if document.status in ("allowed", "approved"):
         return Released(document=bare, _token=None if grant is None else grant.token)
     if document.status == "pending":
-        raise StillPending(bare)
+        raise StillPending(bare, joined=joined)
     raise _NO[document.status](bare)
 
 

@@ -141,6 +141,10 @@ class Executor:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    @property
+    def audience(self) -> str:
+        return self._portal.core.audience
+
     def close(self) -> None:
         self._portal.close()
 
@@ -289,7 +293,7 @@ class Gate:
                         payload=asking.payload,
                         summary=asking.summary,
                         timeout=timeout,
-                        **asking.claims,
+                        **asking.claims_for(runner.audience),
                     )
                 )
                 guarded.check(released)

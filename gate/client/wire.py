@@ -192,6 +192,11 @@ def refuse(answer: Answer) -> NoReturn:
     )
 
 
+def joined(answer: Answer) -> bool:
+    """Whether a proposal was not made an action of its own, because an equal one of this agent is pending."""
+    return "signoff-joined" in answer.headers
+
+
 def worth_retrying(answer: Answer) -> bool:
     """Whether the same request may get another answer a little later: 429, 502, 503, 504; never another 4xx."""
     return answer.status in _RETRIED

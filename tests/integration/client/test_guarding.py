@@ -14,6 +14,8 @@ from gate.client import (
     Denied,
     Executor,
     Gate,
+    GrantRefused,
+    NoGrant,
     PayloadUnfit,
     Permit,
     Released,
@@ -197,3 +199,40 @@ async def test_without_asyncio_it_guards_alike(bench: Bench):
         for item in (await bench.door.get("/v1/actions")).body["items"]
     }
     assert outcomes == {1: ("succeeded", False), 3: ("failed", False), 4: ("succeeded", True)}
+
+
+async def test_of_equal_calls_at_once_people_are_asked_about_one_and_one_runs(bench: Bench):
+    """INV-19: the second joins the first, and whoever is late to the one grant is told so."""
+    ran: list[int] = []
+
+    @bench.agent.guard(**REFUND)
+    async def refund(order: str, amount: int) -> None:
+        ran.append(amount)
+
+    @bench.agent.guard(**REFUND, timeout=0)
+    async def hasty(order: str, amount: int) -> None:
+        raise AssertionError("ran")
+
+    first = asyncio.create_task(refund("881", 1400))
+    action = await pending(bench)
+    second = asyncio.create_task(refund("881", 1400))
+    await eventually(lambda: bench.door.app_waits() == 2)
+    with pytest.raises(StillPending) as joined:
+        await hasty("881", 1400)
+    assert (joined.value.document.id, joined.value.joined) == (action, True)
+    assert (await bench.agent.action(action)).status == "pending", "it is not theirs to take back"
+    await bench.door.approve(action)
+    told = await asyncio.gather(first, second, return_exceptions=True)
+    assert ran == [1400]
+    (late,) = (error for error in told if error is not None)
+    assert isinstance(late, GrantRefused | NoGrant)
+
+
+async def test_the_grant_is_for_the_executor_that_runs_it(bench: Bench):
+    payments = bench.another("elsewhere", audience="payments")
+
+    @bench.agent.guard(topic="crm.read", summary="Read {order}", executor=payments)
+    async def read(order: str) -> str:
+        return order
+
+    assert await read("881") == "881"
