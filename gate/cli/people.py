@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -205,14 +206,14 @@ def _print(found: Whom, filled_in: tuple[str, ...], directory: Directory, agent:
         say(f"group {each.group}, from Slack, read {age}: {'counts' if each.counts else 'does not count'}")
     say("")
     table(
-        ("person", "by", "open", "asked", "why not"),
+        ("person", "by", "open", "asked", "note"),
         [
             {
                 "person": _name(each.person, directory),
                 "by": each.by,
                 "open": "?" if each.open is None else str(each.open),
                 "asked": "yes" if each.person in found.asked else "no",
-                "why not": _why_not(each, found),
+                "note": _note(each, found, directory),
             }
             for each in found.named
         ],
@@ -232,12 +233,23 @@ def _print(found: Whom, filled_in: tuple[str, ...], directory: Directory, agent:
         say("These are too few: such an action is denied at once.")
 
 
-def _why_not(each: Named, found: Whom) -> str | None:
-    if each.left_out is not None or each.person in found.asked:
+def _note(each: Named, found: Whom, directory: Directory) -> str | None:
+    """Why somebody is not asked; of those who are, until when they are left in peace."""
+    if each.left_out is not None:
         return each.left_out
+    if each.person in found.asked:
+        return _quiet(each, directory)
     if each.skipped == COOLING:
         return f"needs a break until {_when(each.cooling_until)}"
     return "enough waits for them already" if each.skipped == FULL else "may decide, not asked"
+
+
+def _quiet(each: Named, directory: Directory) -> str | None:
+    person = directory.people.get(each.person)
+    if each.quiet_until is None or person is None or person.quiet is None:
+        return None
+    zone = person.quiet.tz
+    return f"quiet until {each.quiet_until.astimezone(ZoneInfo(zone)):%H:%M} {zone}"
 
 
 def _print_care(found: Whom, care: Care) -> None:

@@ -22,6 +22,7 @@ _HEADERS = {
     "Location": "Where to ask again",
     "Retry-After": "Seconds after which asking again makes sense",
     "Preference-Applied": "`wait=N`, where a preferred wait was honoured",
+    "Signoff-Joined": "`true` where the proposal equals a pending one of the same agent, which is the answer",
     "WWW-Authenticate": "How to authenticate",
     "X-Request-Id": "Names this request in the gate's log",
 }

@@ -11,6 +11,7 @@ from gate.domain.care import SILENT, Care
 from gate.domain.eligibility import conflicts, could_decide, enough, risk_of
 from gate.domain.escalation import called_by, on_timeout, unreached
 from gate.domain.people import APPROVERS, Directory
+from gate.domain.quiet import waits_for
 from gate.domain.request import ActionRecord
 from gate.domain.routing import NO_LOADS, Load, Routed, route
 from gate.domain.submission import submit
@@ -31,6 +32,8 @@ class Named:
     open: int | None = None
     skipped: str | None = None
     cooling_until: datetime | None = None
+    quiet_until: datetime | None = None
+    """Until when they would be left in peace about this action, None where they would be told at once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,6 +143,7 @@ def _named(record: ActionRecord, plan: ApprovalPlan, directory: Directory) -> tu
             person=p,
             by=ways,
             left_out=_left_out(p, ways, record, directory, {k: v.code for k, v in out.items()}),
+            quiet_until=waits_for(record, p, directory, record.created_at),
         )
         for p, ways in everyone.items()
     )

@@ -30,6 +30,62 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
+        "INV-01 a proposal joins what is decided",
+        "gate/store/actions.py",
+        "select(actions.c.id).where(actions.c.agent_id == agent_id, actions.c.twin == twin, PENDING)",
+        "select(actions.c.id).where(actions.c.agent_id == agent_id, actions.c.twin == twin)",
+        "tests/integration/usecases/test_joining.py",
+    ),
+    Mutant(
+        "INV-42 a proposal joins another agent's",
+        "gate/store/actions.py",
+        "select(actions.c.id).where(actions.c.agent_id == agent_id, actions.c.twin == twin, PENDING)",
+        "select(actions.c.id).where(actions.c.twin == twin, PENDING)",
+        "tests/integration/usecases/test_joining.py",
+    ),
+    Mutant(
+        "INV-41 a key that joined takes any body",
+        "gate/usecases/submit.py",
+        "before, idempotency_key=key, body_sha256=cmd.body_sha256",
+        'before, idempotency_key=key + "x", body_sha256=cmd.body_sha256',
+        "tests/integration/usecases/test_joining.py",
+    ),
+    Mutant(
+        "INV-37 a change relies on a card message that is on its way already",
+        "gate/store/outbox.py",
+        '            outbox.c.kind == "card",\n            outbox.c.leased_until.is_(None),\n',
+        '            outbox.c.kind == "card",\n',
+        "tests/contract/test_outbox.py",
+    ),
+    Mutant(
+        "INV-34 who comes back after the lease takes a later change away",
+        "gate/store/outbox.py",
+        "done if lease is None else done.where(outbox.c.leased_until == lease)",
+        "done",
+        "tests/contract/test_outbox.py",
+    ),
+    Mutant(
+        "INV-35 what is held for quiet hours holds up its line",
+        "gate/store/outbox.py",
+        "or_(earlier.c.not_before.is_(None), earlier.c.not_before <= now),",
+        "",
+        "tests/contract/test_outbox.py",
+    ),
+    Mutant(
+        "quiet hours hold back a message at critical risk",
+        "gate/domain/quiet.py",
+        "until is None or risk_of(record) > Risk.MEDIUM or record.breached or record.held",
+        "until is None or record.breached or record.held",
+        "tests/unit/domain/test_quiet.py",
+    ),
+    Mutant(
+        "INV-30 a step that reached nobody alarms nobody",
+        "gate/domain/timeouts.py",
+        'missed = kind == "approval.escalated" and ("unreached" in told or "nobody" in told)',
+        "missed = False",
+        "tests/unit/domain/test_alarms.py",
+    ),
+    Mutant(
         "INV-01 a terminal state moves",
         "gate/domain/acting.py",
         "    if record.status.terminal:\n        return already(record, directory, person)\n",

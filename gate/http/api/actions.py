@@ -162,7 +162,7 @@ _PENDING = Says(
     status=202,
     description="People have not decided yet; ask again at `Location`",
     model=ActionDocument,
-    headers=("Location", "Retry-After", "Preference-Applied"),
+    headers=("Location", "Retry-After", "Preference-Applied", "Signoff-Joined"),
 )
 _DOCUMENT = Says(status=200, description="Where the action stands now", model=ActionDocument)
 
@@ -176,7 +176,9 @@ ENDPOINTS = (
         summary="Propose an action",
         description="Policy decides at once: allowed, denied, throttled, or pending until people decide. "
         "Repeat a request that got lost with the same `Idempotency-Key`: it answers the same action as it "
-        "stands now, with `Idempotency-Replayed: true`.",
+        "stands now, with `Idempotency-Replayed: true`. What equals a pending action of the same agent in everything "
+        "but `context.run_id` joins it: people are asked once, and the answer is that action, with "
+        "`Signoff-Joined: true`.",
         scopes=PROPOSE,
         body=ActionIn,
         request_headers=(

@@ -161,3 +161,17 @@ def test_what_waits_for_whom_is_part_of_the_choice(house: House):
     assert loads == {"ana": (1, "full"), "bo": (1, "full"), "cho": (0, None)}
     assert (found["asked"], found["loads_known"]) == (["cho"], True)
     assert "enough waits for them already" in house.gate(*asking).stdout
+
+
+def test_who_is_left_in_peace_is_told_with_the_end_of_their_quiet_hours(house: House):
+    """Only of what can wait; the hours are their own clock's."""
+    now = datetime.now(UTC)
+    begin, end = now - timedelta(hours=2), now + timedelta(hours=2)
+    hours = f'quiet_hours: {{hours: "{begin:%H:%M}-{end:%H:%M}", tz: UTC}}\n'
+    people(house, PEOPLE + hours)
+    slow = POLICY.replace("sla: 30m}", "sla: 20h}").replace("risk: critical", "risk: medium")
+    (house.folder / "policies" / "p.yaml").write_text(slow)
+    calm = house.gate("people", "check", "--topic", "pay.wire", "--payload", '{"amount": 1}')
+    assert f"quiet until {end:%H:%M} UTC" in calm.stdout
+    loud = house.gate("people", "check", "--topic", "pay.refund", "--payload", '{"amount": 1}')
+    assert "quiet until" not in loud.stdout

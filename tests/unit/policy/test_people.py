@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gate.domain.people import QuietHours
 from gate.policy.documents import PolicyError
 from gate.policy.people import parse_people
 from tests.unit.policy.building import PEOPLE, people
@@ -115,3 +116,46 @@ def test_overrides_are_instants() -> None:
     )
     (override,) = directory.rotas["primary"].overrides
     assert (override.person, override.end.hour) == ("cho", 23)
+
+
+QUIET = """
+version: v1
+quiet_hours: {hours: "20:00-07:30", tz: Europe/Berlin}
+people:
+  ana: {name: Ana, email: ana@example.com}
+  bo: {name: Bo, email: bo@example.com, quiet_hours: none}
+  cho: {name: Cho, email: cho@example.com, quiet_hours: {hours: "22:00-06:00", days: [sun-thu], tz: Asia/Seoul}}
+"""
+
+
+def test_quiet_hours_are_everybodys_ones_own_or_none():
+    found = parse_people(QUIET).people
+    assert found["ana"].quiet == QuietHours(start=1_200, end=450, tz="Europe/Berlin")
+    assert found["bo"].quiet is None
+    assert found["cho"].quiet == QuietHours(
+        start=1_320, end=360, tz="Asia/Seoul", days=frozenset({6, 0, 1, 2, 3})
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("Europe/Berlin", "Europe/Berlim", "unknown time zone 'Europe/Berlim'"),
+        ("[sun-thu]", "[sunday]", "unknown day 'sunday'"),
+        ("20:00-07:30", "00:00-24:00", "would never end"),
+        ("20:00-07:30", "08:00-08:00", "would never end"),
+        ("20:00-07:30", "8pm", "hours"),
+        ("quiet_hours: none", "quiet_hours: never", "quiet_hours"),
+    ],
+)
+def test_quiet_hours_that_mean_nothing_are_refused(old: str, new: str, says: str):
+    with pytest.raises(PolicyError) as refused:
+        parse_people(QUIET.replace(old, new))
+    assert says in str(refused.value)
+
+
+def test_whole_days_are_quiet_where_others_are_not():
+    weekend = QUIET.replace('hours: "20:00-07:30"', 'hours: "00:00-24:00", days: [sat, sun]')
+    assert parse_people(weekend).people["ana"].quiet == QuietHours(
+        start=0, end=1_440, tz="Europe/Berlin", days=frozenset({5, 6})
+    )
