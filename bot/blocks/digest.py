@@ -122,6 +122,8 @@ def _buttons(item: DigestItem) -> Iterator[Json]:
         (ids.REJECT, "Reject", "danger"),
         (ids.DETAILS, "Details", None),
     ):
+        if action != ids.DETAILS and action not in item.allow:
+            continue
         label = f"{text}: {shown(item.summary, 70 - len(text))}"
         yield parts.button(text, action, value, style=style, label=label)
 

@@ -20,7 +20,7 @@ SINGLE_MESSAGES = 3
 
 _CALM = frozenset({"asked", "also", "escalated", "outcome"})
 """Why a person is told, where that alone is no alarm."""
-ALONE = frozenset({"break_glass"})
+ALONE = frozenset({"break_glass", "review_overdue"})
 """What is always told at once and by itself."""
 
 
@@ -83,6 +83,8 @@ def turn(
     recent = last is not None and now - last.at < WITHIN
     if waiting > SINGLE_MESSAGES or (recent and last is not None and last.merged):
         return NotYet(until=last.at + WITHIN) if recent and last is not None else Together()
+    if waiting > 1 and not recent and last is not None and begun < last.at + WITHIN:
+        return Together()  # what had to wait for its minute comes at once with the others that had to
     if recent and now - begun < GATHER:
         return NotYet(until=begun + GATHER)
     return Alone()

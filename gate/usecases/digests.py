@@ -162,4 +162,5 @@ def _item(record: ActionRecord, directory: Directory) -> DigestItem:
         held=record.held,
         approvals=len(counting(veiled(record), directory)),
         quorum=plan.people_needed,
+        allow=plan.allow,
     )

@@ -361,6 +361,7 @@ class DigestItem:
     held: bool
     approvals: int
     quorum: int
+    allow: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
-from bot.sandbox import RateLimits
-from gate.domain.action import Agent
+from bot.app import build_bot
 from gate.domain.request import ActionRecord, Status
-from gate.usecases.ports import Card, Delivered, Digest, Message
+from gate.domain.risk import Risk
+from gate.metrics import Metrics
+from gate.usecases.commands import Done, EditPayload
+from gate.usecases.edit import edit
+from gate.usecases.ports import Card, Delivered, Message, RetryLater
 from gate.usecases.read import wait_decided
-from tests.integration.bot.stage import AGENT, APPROVALS, Stage, buttons, stage, texts
+from gate.workers.outbox import OutboxWorker, Terms
+from tests.integration.bot.stage import AGENT, APPROVALS, POLICY, Stage, buttons, stage, texts
 
 
 def note(number: int, **changes: Any) -> dict[str, Any]:
@@ -217,3 +222,279 @@ async def test_home_lets_anybody_decide_what_the_digest_does_not_show(play: Stag
     after = await wait_decided(play.deps, hidden.id, 10)
     assert after is not None
     assert after.status is Status.REJECTED
+
+
+async def test_an_answer_lost_after_receipt_leads_to_one_digest(play: Stage) -> None:
+    """INV-34, INV-37: Slack took it and the connection broke; it is found by its metadata."""
+    await play.stop_worker()
+    records = await flood(play, 8)
+    play.slack.drop_after_receipt("chat.postMessage")
+    await play.start_worker()
+    await play.idle(30)
+    assert len(digests(play)) == 1
+    card = await standing(play, records[2])
+    await play.slack.click("U0ANA", card.channel, card.ts, "details", block_id=f"item:{records[2].id}")
+    await play.modal("U0ANA", "details")
+
+
+@pytest.mark.parametrize("metadata", [True, False], ids=["by-metadata", "by-buttons"])
+async def test_a_process_that_died_between_posting_and_knowing_leaves_one_digest(
+    play: Stage, metadata: bool
+) -> None:
+    """INV-37, INV-53: the intention is in the store, the digest in Slack, and nothing else is known."""
+    await play.stop_worker()
+    records = await flood(play, 8)
+    await play.start_worker()
+    await play.idle(30)
+    card = await standing(play, records[0])
+    await play.stop()
+    assert card.digest is not None
+    assert card.ts is not None
+    if not metadata:
+        message = play.slack.state.messages[card.channel][card.ts]
+        play.slack.state.keep_message(replace(message, metadata=None))
+    async with play.store.writing() as tx:
+        digest = await tx.digests.get(card.digest)
+        assert digest is not None
+        await tx.digests.put(replace(digest, ts=None, rendered_sha256=None))
+    assert (await standing(play, records[5])).ts is None
+    await play.start_bot()
+    assert play.bot is not None
+    assert await play.bot.channel.deliver(message_of(play, records[5], "card")) == Delivered()
+    assert len(play.slack.messages(card.channel)) == 1
+    assert (await standing(play, records[5])).ts == card.ts
+
+
+async def test_a_deleted_digest_is_posted_anew_while_people_have_to_decide(play: Stage) -> None:
+    await play.stop_worker()
+    records = await flood(play, 8)
+    await play.start_worker()
+    await play.idle(30)
+    card = await standing(play, records[0])
+    assert card.ts is not None
+    play.slack.state.drop_message(play.slack.state.messages[card.channel][card.ts])
+    await play.vote(records[0], "ana")
+    message = await showing(play, "7 requests")
+    await play.idle()
+    assert message["ts"] != card.ts
+    assert (await standing(play, records[7])).ts == message["ts"]
+
+
+async def test_a_replica_that_died_at_it_holds_up_nobody_for_long(play: Stage) -> None:
+    """INV-53: the lease of a digest runs out, and until then its messages wait without an attempt being counted."""
+    await play.stop_worker()
+    records = await flood(play, 8)
+    await play.start_worker()
+    await play.idle(30)
+    await play.stop_worker()
+    card = await standing(play, records[0])
+    now = play.deps.clock.now()
+    assert card.digest is not None
+    async with play.store.writing() as tx:
+        assert await tx.digests.lease(card.digest, now=now, until=now + timedelta(seconds=1.5))
+    await play.vote(records[0], "ana")
+    assert play.bot is not None
+    answer = await play.bot.channel.deliver(message_of(play, records[0], "card"))
+    assert isinstance(answer, RetryLater)
+    assert not answer.counts
+    await play.start_worker()
+    await showing(play, "7 requests")
+
+
+async def test_what_an_edit_makes_critical_gets_its_own_card(tmp_path: Path) -> None:
+    async with stage(tmp_path) as play:
+        await play.stop_worker()
+        records = await flood(play, 7)
+        await play.start_worker()
+        await play.idle(30)
+        rules = play.source.current
+        play.reload(
+            POLICY.replace('topics: ["note.*"]}\n    decision: require_approval\n    risk: medium', NOTES)
+        )
+        assert play.source.current is not rules
+        result = await edit(
+            play.deps,
+            EditPayload(
+                action_id=records[4].id,
+                version=1,
+                person="ana",
+                payload={"text": "all of them"},
+                comment=None,
+                approve=False,
+            ),
+        )
+        assert isinstance(result, Done), result
+        assert result.record.verdict.effective.risk is Risk.CRITICAL
+        await play.idle(30)
+        assert len(play.cards_of(records[4])) == 1
+        assert "6 requests" in texts((await showing(play, "6 requests"))["blocks"])
+
+
+NOTES = 'topics: ["note.*"]}\n    decision: require_approval\n    risk: critical'
+
+
+async def test_two_replicas_make_one_digest(tmp_path: Path, postgres_url: str) -> None:
+    """INV-37: whoever claims which message, the requests of a burst stand in Slack once."""
+    async with stage(tmp_path, url=postgres_url, worker=False) as play:
+        records = await flood(play, 20)
+        second = build_bot(play.deps, play.settings)
+        await second.start()
+        worker = OutboxWorker(
+            store=play.store,
+            clock=play.deps.clock,
+            wakeups=play.deps.wakeups,
+            metrics=Metrics(CollectorRegistry()),
+            channels={"slack": Terms(channel=second.channel)},
+            poll_sec=0.1,
+        )
+        try:
+            await asyncio.gather(worker.start(), play.start_worker())
+            await play.idle(30)
+            assert len(digests(play)) == 1
+            assert "20 requests" in texts(digests(play)[0]["blocks"])
+            await asyncio.gather(*(play.vote(record, "ana") for record in records))
+            message = await showing(play, "Nothing waits any more", 20)
+            assert "20 approved" in texts(message["blocks"])
+            await play.idle(30)
+            assert buttons(digests(play)[0]) == set()
+        finally:
+            await worker.stop()
+            await second.stop()
+
+
+# -- direct messages -------------------------------------------------------------------------------
+
+
+async def escalated(play: Stage, records: list[ActionRecord], person: str = "chi") -> None:
+    """A ladder calls somebody for each of them."""
+    now = play.deps.clock.now()
+    async with play.store.writing() as tx:
+        await tx.outbox.add(
+            *(
+                Message(
+                    id=play.deps.ids.new("msg"),
+                    action_id=record.id,
+                    channel="slack",
+                    kind="dm",
+                    body={"person": person, "why": "escalated"},
+                    created_at=now,
+                    due_at=now,
+                )
+                for record in records
+            )
+        )
+    play.deps.wakeups.notify("outbox")
+
+
+async def minute_over(play: Stage, person: str) -> None:
+    """As if what the person was sent last had been sent a minute ago."""
+    async with play.store.writing() as tx:
+        for urgent, ping in zip((False, True), await tx.pings.last(person), strict=True):
+            if ping is not None:
+                await tx.pings.put(
+                    person, urgent=urgent, ping=replace(ping, at=ping.at - timedelta(minutes=1))
+                )
+
+
+def told(play: Stage, user: str) -> list[dict[str, Any]]:
+    """The direct messages to a person."""
+    return play.slack.messages(play.slack.dm(user))
+
+
+async def test_many_messages_to_one_person_become_one(play: Stage) -> None:
+    await play.stop_worker()
+    records = await flood(play, 9)
+    await play.start_worker()
+    await play.idle(30)
+    await play.stop_worker()
+    await escalated(play, records)
+    await play.start_worker()
+    await play.idle(10)
+    (message,) = told(play, "U0CHI")
+    assert "9 requests wait for you" in message["text"]
+    assert "4 more" in texts(message["blocks"])
+    assert "go to the card" in texts(message["blocks"])
+
+
+async def test_an_urgent_message_is_not_held_behind_ordinary_ones(play: Stage) -> None:
+    await play.stop_worker()
+    records = await flood(play, 9)
+    high = await play.propose("pay.refund", payload={"amount": 8, "order": "r"})
+    await play.start_worker()
+    await play.idle(30)
+    await play.stop_worker()
+    await escalated(play, records)
+    await play.start_worker()
+    await play.idle(10)
+    await escalated(play, [high])
+    await play.idle(10)
+    assert len(told(play, "U0CHI")) == 2
+    assert "HIGH risk" in told(play, "U0CHI")[-1]["text"]
+
+
+async def test_what_comes_after_the_one_for_all_waits_for_its_minute(play: Stage) -> None:
+    await play.stop_worker()
+    records = await flood(play, 12)
+    await play.start_worker()
+    await play.idle(30)
+    await play.stop_worker()
+    await escalated(play, records[:6])
+    await play.start_worker()
+    await play.idle(10)
+    await play.stop_worker()
+    assert len(told(play, "U0CHI")) == 1
+    assert play.bot is not None
+    await escalated(play, records[6:])
+    async with play.store.writing() as tx:
+        claimed = await tx.outbox.claim("slack", play.deps.clock.now(), lease_sec=30, limit=2)
+    for message in claimed:
+        answer = await play.bot.channel.deliver(message)
+        assert isinstance(answer, RetryLater)
+        assert not answer.counts
+        assert 40 < (answer.after_sec or 0) <= 60
+    await minute_over(play, "chi")
+    await play.stop()
+    await play.start_bot()
+    assert play.bot is not None
+    assert await play.bot.channel.deliver(claimed[0]) == Delivered()
+    assert await play.bot.channel.deliver(claimed[1]) == Delivered()
+    assert len(told(play, "U0CHI")) == 2
+
+
+async def test_nobody_is_called_for_what_is_decided_meanwhile(play: Stage) -> None:
+    await play.stop_worker()
+    records = await flood(play, 9)
+    await play.start_worker()
+    await play.idle(30)
+    await play.stop_worker()
+    for record in records:
+        await play.vote(record, "ana")
+    await escalated(play, records)
+    await play.start_worker()
+    await play.idle(10)
+    assert told(play, "U0CHI") == []
+
+
+async def test_who_was_asked_only_for_what_joined_later_is_told_by_a_message(play: Stage) -> None:
+    """An update mentions nobody, so that a person who came in with it would not be called at all."""
+    await play.stop_worker()
+    await flood(play, 7)
+    await play.start_worker()
+    await play.idle(30)
+    play.reload(
+        POLICY.replace(
+            "groups: [finance], sla: 30m}\n  - id: refunds", "assignees: [dev], sla: 30m}\n  - id: refunds"
+        )
+    )
+    later = await play.propose("note.write", **note(77))
+    await play.idle(10)
+    assert later.asked == ("dev",)
+    assert (await standing(play, later)).digest is not None
+    assert "Write note 77" in told(play, "U0DEV")[0]["text"]
+
+
+def message_of(play: Stage, record: ActionRecord, kind: str) -> Message:
+    now = play.deps.clock.now()
+    return Message(
+        id="msg_test", action_id=record.id, channel="slack", kind=kind, body={}, created_at=now, due_at=now
+    )

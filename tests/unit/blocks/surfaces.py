@@ -9,7 +9,8 @@ from typing import Any
 from bot import ids
 from bot.blocks.card import card
 from bot.blocks.delegation import delegate_modal, delegation_message
-from bot.blocks.direct import direct_message
+from bot.blocks.digest import digest
+from bot.blocks.direct import direct_message, summary_message
 from bot.blocks.gate_command import (
     done_message,
     help_message,
@@ -32,6 +33,7 @@ from bot.blocks.policy_in_force import policy_message
 from bot.blocks.report import report_message
 from bot.blocks.thread import thread_line
 from gate.usecases.views import ActionView, PersonRef, ThreadEvent
+from tests.fakes.digests import DIGESTS, FLOODED
 from tests.fakes.reports import POLICIES, REPORTS
 from tests.fakes.views import ANA, BO, CHO, DEE, GLASS, LENT, LINK, NOW, ONCALL, OWN, QUEUES, SAMPLES
 
@@ -155,6 +157,15 @@ def goldens() -> Iterator[tuple[str, Any]]:
     for name in ("usual", "none"):
         yield f"command_policy_{name}", policy_message(POLICIES[name])._asdict()
     yield "home_own_figures", home(QUEUES["busy"], None, REPORTS["usual"].mine)
+    for name, many in DIGESTS.items():
+        if name != "hostile":
+            message = digest(many)
+            yield (
+                f"digest_{name}",
+                {"text": message.text, "metadata": message.metadata, "blocks": message.blocks},
+            )
+    summary = summary_message(FLOODED, {line.action_id: LINK for line in FLOODED.mine}, outcomes=3)
+    yield "direct_summary", summary._asdict() if summary else None
     yield "command_oncall", oncall_message(ONCALL, NOW)._asdict()
     yield "command_help", help_message()._asdict()
     yield (

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from bot.blocks.card import card, needs_full_view, text_units
+from bot.blocks.digest import digest
+from bot.blocks.direct import summary_message
 from bot.blocks.gate_command import help_message, oncall_message, queue_message, refusal_message
 from bot.blocks.home import home
 from bot.blocks.policy_in_force import policy_message
 from bot.blocks.report import report_message
 from gate.domain.request import Status
 from gate.usecases.views import ActionView
+from tests.fakes.digests import DIGESTS, FLOODED, item_of
 from tests.fakes.reports import POLICIES, REPORTS
-from tests.fakes.views import APPROVED, LINK, NOW, ONCALL, QUEUES, REFUND, SAMPLES
+from tests.fakes.views import ACTION, APPROVED, EMPTY_QUEUE, LINK, NOW, ONCALL, QUEUES, REFUND, SAMPLES
 from tests.unit.blocks.hostile import LARGE, NASTY, texts, views
 from tests.unit.blocks.limits import message_faults, objects, view_faults
 from tests.unit.blocks.regenerate import FOLDER, as_text
@@ -73,6 +77,67 @@ def test_home_and_the_queue_are_within_limits(queue: Any) -> None:
     assert view_faults(home(queue, links), links=frozenset({LINK})) == []
     line = queue_message(queue, links)
     assert message_faults(line.text, line.blocks, links=frozenset({LINK})) == []
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_a_digest_is_within_limits(name: str) -> None:
+    """Also with twelve requests whose agents wrote what they could to break it (threat 22)."""
+    view = DIGESTS[name]
+    message = digest(view)
+    people = frozenset(person.slack for person in view.mentioned if person.slack)
+    assert message_faults(message.text, message.blocks, people=people) == []
+    assert text_units(message.blocks) <= 8_000
+    assert len(message.text.encode()) <= 3_800
+
+
+@_SLOW
+@given(views())
+def test_threat_22_a_digest_holds_any_text(view: ActionView) -> None:
+    item = item_of(view)
+    items = tuple(replace(item, action_id=f"{ACTION[:-2]}{n:02d}") for n in range(12))
+    message = digest(
+        replace(DIGESTS["burst"], items=items, agent_name=view.agent_name, agent_team=view.agent_team)
+    )
+    people = frozenset({"U0ANA", "U0BO"})
+    assert message_faults(message.text, message.blocks, people=people) == []
+
+
+def test_a_digest_offers_what_policy_allows_and_says_what_is_left() -> None:
+    message = digest(DIGESTS["burst"])
+    buttons = [o["action_id"] for o in objects(message.blocks) if o.get("type") == "button"]
+    assert buttons.count("approve") == 12
+    assert buttons.count("reject") == 11  # policy does not let anybody reject one of them
+    assert buttons.count("details") == 12
+    assert "25 more: they move up here" in str(message.blocks)
+    assert "12 approved, 1 rejected, 3 expired" in str(message.blocks)
+    assert "37 requests of support-bot wait · 1 critical · 2 high · 1 overdue" in str(message.blocks)
+
+
+def test_a_digest_of_nothing_that_waits_has_no_buttons() -> None:
+    message = digest(DIGESTS["done"])
+    assert [o for o in objects(message.blocks) if o.get("type") == "button"] == []
+    assert "Nothing waits any more: 40 requests of support-bot" in message.text
+
+
+@pytest.mark.parametrize("queue", [pytest.param(queue, id=name) for name, queue in QUEUES.items()])
+def test_one_message_for_many_is_within_limits(queue: Any) -> None:
+    line = summary_message(queue, {line.action_id: LINK for line in queue.mine}, outcomes=2)
+    assert line is not None
+    assert message_faults(line.text, line.blocks, links=frozenset({LINK})) == []
+
+
+def test_one_message_for_many_names_the_most_pressing_first_and_says_nothing_of_nothing() -> None:
+    line = summary_message(FLOODED, {})
+    assert line is not None
+    assert line.text.startswith("42 requests wait for you, 1 critical, 4 high. The most pressing: ")
+    assert "CRITICAL" in line.text
+    assert summary_message(EMPTY_QUEUE, {}) is None
+
+
+def test_a_home_that_cuts_keeps_the_higher_risks() -> None:
+    shown = str(home(FLOODED))
+    assert "CRITICAL" in shown
+    assert "19 more" in shown
 
 
 @pytest.mark.parametrize("name", REPORTS)
