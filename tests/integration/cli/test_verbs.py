@@ -112,7 +112,8 @@ def test_a_name_is_given_once(house: House):
         ({"SLACK_BOT_TOKEN": "xoxb-hunter2"}, "SLACK_APP_TOKEN"),
         ({"PAGERDUTY_ROUTING_KEY": "hunter 2"}, "letters and digits"),
         ({"GATE_BIND": "203.0.113.1:1"}, "GATE_BIND"),
-        ({"GATE_POLICIES": "nowhere"}, "nowhere"),
+        ({"GATE_POLICIES": "nowhere"}, "nowhere: start in the folder that has it, or set GATE_POLICIES."),
+        ({"GATE_PEOPLE": "nobody.yaml"}, "nobody.yaml: start in the folder that has it, or set GATE_PEOPLE."),
     ],
 )
 def test_a_gate_that_cannot_start_says_why_in_exit_code_3(
@@ -227,3 +228,29 @@ def test_the_sandbox_alone_serves_a_gate_elsewhere(house: House):
 
 def test_the_version(house: House):
     assert house.gate("--version").stdout.startswith("signoff ")
+
+
+def test_the_report_tells_programs_and_people_what_waits_and_how_it_went(house: House):
+    """An operator may see everybody; still nothing of any payload is in it."""
+    assert "Nothing waits for anybody." in house.gate("report").stdout
+    _, url = house.serve()
+    agent = house.json("agents", "add", "bot", "--team", "t", "--owner", "own")["key"]
+    body = {
+        "topic": "pay.refund",
+        "summary": "Refund to hunter2",
+        "payload": {"amount": 7, "order": "hunter2"},
+    }
+    status, _ = ask(f"{url}/v1/actions", agent, body)
+    assert status == 202
+    found = house.json("report")
+    (waiting,) = found["waiting"]
+    assert (waiting["risk"], waiting["count"], waiting["overdue"]) == ("high", 1, 0)
+    assert [(span["last_sec"], span["asked"], span["waiting"]) for span in found["spans"]] == [
+        (86_400, 1, 1),
+        (604_800, 1, 1),
+        (2_592_000, 1, 1),
+    ]
+    assert (found["reviewers"], found["complete"]) == ([], True)
+    said = house.gate("report").stdout
+    assert "24 hours" in said
+    assert "hunter2" not in said + json.dumps(found)
