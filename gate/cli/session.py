@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -29,11 +30,22 @@ def explained(*, as_json: bool = False) -> Iterator[None]:
     except KeyringError as error:
         fail(str(error), code=Exit.CANNOT, as_json=as_json, kind="keys")
     except PolicyError as error:
-        fail(f"the policy set cannot be used:\n{error}", code=Exit.CANNOT, as_json=as_json, kind="policy")
+        problem = f"the policy set cannot be used:\n{error}{_whereabouts()}"
+        fail(problem, code=Exit.CANNOT, as_json=as_json, kind="policy")
     except (StoreError, StoreUnavailable) as error:
         fail(str(error), code=Exit.CANNOT, as_json=as_json, kind="database")
     except StartError as error:
         fail(str(error), code=Exit.CANNOT, as_json=as_json, kind="start")
+
+
+def _whereabouts() -> str:
+    """Where the policies were looked for, for whoever started in another folder than that of the deployment."""
+    with contextlib.suppress(SettingsError):
+        chosen = load_settings()
+        for setting, path in (("GATE_POLICIES", chosen.policies), ("GATE_PEOPLE", chosen.people)):
+            if not path.exists():
+                return f"\nThere is no {path.absolute()}: start in the folder that has it, or set {setting}."
+    return ""
 
 
 def settings(*, as_json: bool = False) -> Settings:
