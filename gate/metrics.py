@@ -86,6 +86,11 @@ class Metrics:
         self.emergencies = Counter(
             "signoff_emergency_releases", "Requests released by breaking the glass.", registry=self.registry
         )
+        self.record_size = Gauge(
+            "signoff_record_size",
+            "Audit records under the last checkpoint signed here.",
+            registry=self.registry,
+        )
         self.clock_step = Gauge(
             "signoff_clock_step_seconds",
             "How far the machine's clock stepped away from the gate's.",

@@ -31,6 +31,7 @@ from gate.domain.people import Directory
 from gate.http.app import build_app, runner
 from gate.http.settings import Check, HttpSettings
 from gate.ids import TimeSortedIds
+from gate.keyring.checkpoints import load_checkpoint_signer
 from gate.keyring.signer import GrantSigner, load_signer
 from gate.keyring.webhooks import load_webhook_secret
 from gate.metrics import Metrics
@@ -42,6 +43,7 @@ from gate.workers.figures import FigureKeeper, ReviewMeter
 from gate.workers.outbox import OutboxWorker, Terms
 from gate.workers.reload import PolicyFiles, PolicyHolder
 from gate.workers.rules import RulesInForce
+from gate.workers.sequencer import Sequencer
 from gate.workers.ticker import Ticker
 from gate.workers.timekeeper import Timekeeper
 from gate.workers.wakeups import FALLBACK_SEC, LocalWakeups
@@ -76,6 +78,7 @@ class Gate:
         self._pagerduty: pagerduty.PagerDutyChannel | None = None
         self._bot: Bot | None = None
         self._keeper: DirectoryKeeper | None = None
+        self._sequencer: Sequencer | None = None
         self._running = AsyncExitStack()
 
     async def start(self) -> None:
@@ -96,6 +99,7 @@ class Gate:
     async def _start(self) -> None:
         settings, begun = self.settings, self._running
         signer = load_signer(settings.keys)
+        notary = load_checkpoint_signer(settings.keys)
         secret = load_webhook_secret(settings.keys)
         listening = begun.enter_context(_listen(settings.bind, "GATE_BIND"))
         self.url = Address(listening.getsockname()[:2]).url
@@ -133,6 +137,11 @@ class Gate:
         )
 
         self.desk = Desk(store=store, deps=deps)
+        sequencer = self._sequencer = Sequencer(
+            store=store, clock=self._clock, wakeups=deps.wakeups, notary=notary, metrics=self._metrics
+        )
+        await sequencer.start()
+        begun.push_async_callback(sequencer.stop)
         slack = await self._slack(rules.current.directory)
         try:
             bot = self._bot = build_bot(deps, slack)
@@ -244,6 +253,7 @@ class Gate:
             _check("slack", "not started" if self._bot is None else self._bot.problem),
             *(_check("email", way.problem) for way in (self._email,) if way is not None),
             *(_check("pagerduty", way.problem) for way in (self._pagerduty,) if way is not None),
+            _check("record", None if self._sequencer is None else self._sequencer.problem),
             self._clock_check(),
             *self._directory_check(),
         )

@@ -874,3 +874,6 @@ DEADLINES = "deadlines"
 
 RECORD = "record"
 """What `Wakeups` is notified of when audit records were written."""
+
+CHECKPOINT = "checkpoint"
+"""What `Wakeups` is notified of when a checkpoint was signed."""

@@ -11,7 +11,7 @@ from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
 from gate.domain.transitions import CARD, Change, Intent
 from gate.usecases.commands import Done
-from gate.usecases.ports import DEADLINES, OUTBOX, Deps, Message, Transaction
+from gate.usecases.ports import DEADLINES, OUTBOX, RECORD, Deps, Message, Transaction
 
 R = TypeVar("R")
 
@@ -86,6 +86,7 @@ def announce(deps: Deps, action_id: str, changes: list[Change]) -> None:
     deps.meter.committed(changes)
     deps.wakeups.notify(action_id)
     deps.wakeups.notify(DEADLINES)
+    deps.wakeups.notify(RECORD)
     if any(change.intents for change in changes):
         deps.wakeups.notify(OUTBOX)
 

@@ -1,0 +1,193 @@
+"""Has committed records numbered and signs a checkpoint over them; how a tree grows is the store's and the domain's.
+
+It works beside whoever writes records, not for them: nothing waits for it but grants that must be covered by a
+checkpoint. Any number of replicas may run one: whichever holds the tree's row numbers, the others find the work done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from gate.domain.checkpoint import Checkpoint
+from gate.domain.merkle import Frontier, consistency, verify_consistency
+from gate.metrics import Metrics
+from gate.usecases.ports import (
+    CHECKPOINT,
+    RECORD,
+    Clock,
+    Notary,
+    SealedCheckpoint,
+    Store,
+    StoreUnavailable,
+    Transaction,
+    Wakeups,
+)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """`every_sec` lies at least between two checkpoints; without news it is looked every `look_sec`. One transaction
+    numbers at most `batch` records, so that writers on SQLite never wait long for their turn."""
+
+    every_sec: float = 1.0
+    look_sec: float = 1.0
+    batch: int = 500
+    retry_sec: float = 1.0
+
+
+class Rewritten(Exception):
+    """What the database holds now does not begin with what was signed before; nothing is signed over it."""
+
+
+class Sequencer:
+    """Looks for unsealed records as soon as some were written here, and from time to time for those of others."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        wakeups: Wakeups,
+        notary: Notary,
+        metrics: Metrics,
+        pace: Pace | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._wakeups = wakeups
+        self._notary = notary
+        self._metrics = metrics
+        self._pace = pace or Pace()
+        self._signed: SealedCheckpoint | None = None
+        self._problem: str | None = None
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Why records are not numbered or signed; None while they are."""
+        return self._problem
+
+    async def start(self) -> None:
+        """Number and sign until `stop`."""
+        self._task = asyncio.create_task(self._keep(), name="sequencer")
+
+    async def stop(self, *, grace_sec: float = 2.0) -> None:
+        """Sign once more over what was written last, unless that takes too long."""
+        self._stop.set()
+        self._wakeups.notify(RECORD)
+        task, self._task = self._task, None
+        if task is not None:
+            await asyncio.wait([task], timeout=grace_sec)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def look(self) -> bool:
+        """Number what waits and sign a checkpoint over it; whether one was signed.
+
+        Raises StoreUnavailable; the store's errors where a record is damaged; Rewritten.
+        """
+        async with self._store.reading() as tx:
+            if not await tx.tree.unsealed() or not self._is_due(await tx.tree.latest()):
+                return False
+        until = asyncio.get_running_loop().time() + self._pace.every_sec
+        while True:
+            late = asyncio.get_running_loop().time() >= until
+            async with self._store.writing() as tx:
+                tree = await tx.tree.grow(limit=self._pace.batch)
+                if tree is None:
+                    return False  # another replica is about it
+                done = late or not await tx.tree.waiting()
+                checkpoint = await self._sealed(tx, tree) if done else None
+            if done:
+                break
+        if checkpoint is None:
+            return False
+        self._signed = checkpoint
+        self._metrics.record_size.set(checkpoint.size)
+        self._wakeups.notify(CHECKPOINT)
+        log.debug("record.signed", size=checkpoint.size)
+        return True
+
+    def _is_due(self, latest: SealedCheckpoint | None) -> bool:
+        if latest is None:
+            return True
+        since = self._clock.now() - latest.at
+        return not timedelta(0) <= since < timedelta(seconds=self._pace.every_sec)
+
+    async def _sealed(self, tx: Transaction, tree: Frontier) -> SealedCheckpoint | None:
+        """Sign the tree, in the transaction that made it, so that no signature is ever of another's making."""
+        latest = await tx.tree.latest()
+        await self._refuse_another_past(tx, latest, tree)
+        if latest is not None and latest.size == tree.size:
+            return None
+        root = tree.root()
+        text = Checkpoint(origin=self._notary.origin, size=tree.size, root=root).text()
+        sealed = SealedCheckpoint(
+            size=tree.size, root=root, note=self._notary.sign(text), at=self._clock.now()
+        )
+        await tx.tree.seal(sealed)
+        return sealed
+
+    async def _refuse_another_past(
+        self, tx: Transaction, latest: SealedCheckpoint | None, tree: Frontier
+    ) -> None:
+        """Two checkpoints of one record that contradict each other would be worth less than none."""
+        if self._signed is not None and (latest is None or latest.size < self._signed.size):
+            raise Rewritten(
+                "The last checkpoint is gone; an older copy of the database may have been restored."
+            )
+        if latest is None:
+            return
+        if tree.size < latest.size:
+            raise Rewritten("The record is shorter than its last checkpoint says.")
+        proof = consistency(latest.size, tree.size)
+        made = proof.made((await tx.tree.nodes(proof.nodes)).__getitem__)
+        grew = verify_consistency(
+            first=latest.size,
+            first_root=latest.root,
+            second=tree.size,
+            second_root=tree.root(),
+            proof=made,
+        )
+        if not grew:
+            raise Rewritten("The record does not begin with what its last checkpoint says.")
+
+    async def _keep(self) -> None:
+        async with self._wakeups.subscription(RECORD) as news:
+            while not self._stop.is_set():
+                signed = await self._look()
+                # After a signature the next one is not due; what comes meanwhile is signed together.
+                await self._pause(self._pace.every_sec if signed or self._problem else 0.02)
+                if not self._stop.is_set() and not signed:
+                    await news.wait(self._pace.look_sec)
+        await self._look()
+
+    async def _look(self) -> bool:
+        try:
+            signed = await self.look()
+        except StoreUnavailable:
+            return False
+        except Exception as error:
+            known = isinstance(error, Rewritten) or type(error).__name__ == "UnreadableRow"
+            problem = str(error) if known else type(error).__name__
+            if problem != self._problem:
+                log.error("record.not_signed", problem=problem)
+            self._problem = problem
+            return False
+        if self._problem is not None:
+            log.info("record.signed_again")
+        self._problem = None
+        return signed
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
