@@ -338,7 +338,9 @@ class Gate:
             await asyncio.sleep(0.02)
 
     async def propose(self, topic: str, *, key: str = "", **fields: Any) -> Json:
-        """A new action's document."""
+        """A new action's document; with a `key` no other proposal equals it."""
+        if key:
+            fields.setdefault("payload", {"order": 881, "key": key})
         headers = {"Idempotency_Key": key} if key else {}
         status, document, _ = await self.ask("POST", "/v1/actions", proposal(topic, **fields), **headers)
         assert status in (200, 202), document

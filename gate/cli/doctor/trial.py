@@ -26,7 +26,7 @@ from gate.wiring import Desk, posting
 AGENT = "gate-doctor"
 TOPIC = "signoff.test"
 SUMMARY = "TEST by gate doctor: nothing happens, and it is taken back at once"
-PAYLOAD: Mapping[str, Json] = {"test": True, "from": "gate doctor"}
+PAYLOAD: Mapping[str, Json] = {"from": "gate doctor"}
 REASON = "The test is over; nobody had to decide."
 CARD_SEC = 30.0
 """How long the card may take to appear."""
@@ -48,7 +48,7 @@ async def over_http(desk: Desk, url: str, *, wait_sec: float = CARD_SEC) -> Line
     """The test through a running gate: proposed with a key of its own, which is dead afterwards."""
     try:
         async with _key(desk) as (_, key), Wire(url) as wire:
-            body = {"topic": TOPIC, "summary": SUMMARY, "payload": PAYLOAD}
+            body = {"topic": TOPIC, "summary": SUMMARY, "payload": _payload()}
             document = await wire.propose(key, body, idempotency_key=f"doctor-{secrets.token_hex(16)}")
             _expect_pending(str(document["status"]), str(document["rule"]))
             action_id = str(document["id"])
@@ -114,8 +114,13 @@ def _expect_pending(status: str, rule: str) -> None:
         )
 
 
+def _payload() -> dict[str, Json]:
+    """Unlike that of any other test, or this one would join it and see no card of its own."""
+    return {**PAYLOAD, "test": secrets.token_hex(4)}
+
+
 async def _proposed(deps: Deps, agent: Agent) -> ActionRecord:
-    proposal = Proposal(topic=TOPIC, payload=PAYLOAD, summary=SUMMARY)
+    proposal = Proposal(topic=TOPIC, payload=_payload(), summary=SUMMARY)
     done = await submit(deps, SubmitAction(agent=agent, proposal=proposal, body_sha256=secrets.token_hex(32)))
     if isinstance(done, Refused):
         raise Trouble(fail("test", _SUBJECT, done.sentence, "It is what an agent would be told."))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ PEOPLE = ("ana", "bo", "cho", "dee", "gus", "hal", "stan", "own")
 """All of them are reviewers in people.yaml; Slack knows Gus as a guest, Hal as gone, Stan as someone from outside, and
 Own owns the agents."""
 
+_NUMBERS = count(1)
 _PERSON = "  {id}: {{name: {name}, email: {id}@example.com, slack: U0{upper}}}\n"
 _NAMES = {
     "ana": "Ana Ruiz",
@@ -80,6 +82,8 @@ _RULES = """
     approval: {{groups: [lane{n}], sla: 1h, on_timeout: deny, grant: {{ttl: 1s}}}}
 """
 _POLICY = """version: v1
+fatigue_controls: {digest_above: 9}
+break_glass: {who: [ana], supervisors: [cho], topics: ["job.*"], max_valid: 1h}
 classify:
   - match: {topics: ["job.*.shaped"]}
     facts: {amount_usd: payload.amount}
@@ -219,6 +223,8 @@ class Agent:
 
     async def propose(self, topic: str, **fields: Any) -> Json:
         body = {"topic": topic, "payload": {"order": "881"}, "summary": "Refund order 881"} | fields
+        # Nobody's request is another one's, also where an earlier test left an equal one waiting.
+        body["context"] = {"prompt_version": f"test {next(_NUMBERS)}"} | fields.get("context", {})
         status, document = await self.call("POST", "/v1/actions", body)
         assert status in (200, 202), document
         assert (status == 202) == (document["status"] == "pending")
