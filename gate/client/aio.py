@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import ssl
 import time
 import uuid
@@ -13,7 +12,7 @@ from typing import ParamSpec, Self, TypeVar, Unpack
 from gate.client import wire
 from gate.client.errors import GateRefused, StillPending
 from gate.client.executing import AsyncExecutor
-from gate.client.guard import Guarded, Summary
+from gate.client.guard import Guarded, Summary, dressed
 from gate.client.released import Released, settled, without_grant
 from gate.client.transport import Connection
 from gate.client.wire import Answer, Claims, Patience
@@ -188,7 +187,6 @@ class AsyncGate:
         ) -> Callable[_Arguments, Awaitable[_Result]]:
             guarded = Guarded(function, summary=summary, keep=keep, permit=permit, claims=claims)
 
-            @functools.wraps(function)
             async def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
                 asking = guarded.asking(args, kwargs)
                 released = await self.ask_or_withdraw(
@@ -204,7 +202,7 @@ class AsyncGate:
                 ) as given:
                     return await function(**guarded.arguments(asking, given))  # pyright: ignore[reportCallIssue]
 
-            return call
+            return dressed(call, function)
 
         return decorate
 

@@ -5,10 +5,11 @@ Pure: who is asked, and how, is for `aio` and `sync`.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from gate.client.errors import ConstraintsUnhandled, PayloadUnfit
 from gate.client.permits import Permit
@@ -17,6 +18,8 @@ from gate.client.wire import Claims
 from gate.contract.canonical import Json, NotCanonical, canonical
 
 _LONGEST_SUMMARY = 300
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 Summary = str | Callable[[Mapping[str, Json]], str]
@@ -35,6 +38,17 @@ class Asking:
     def claims_for(self, audience: str) -> Claims:
         """The claims, with whom the grant is to be for where they do not say."""
         return {"audience": audience, **self.claims}
+
+
+def dressed(
+    call: Callable[_Arguments, _Result], function: Callable[..., Any]
+) -> Callable[_Arguments, _Result]:
+    """The guarded call with the name, text and signature of its function, and without the usual way back to it:
+    `__wrapped__` would be a way around the guard."""
+    functools.update_wrapper(call, function)
+    vars(call).pop("__wrapped__")
+    vars(call)["__signature__"] = inspect.signature(function)
+    return call
 
 
 class Guarded:

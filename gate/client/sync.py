@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import functools
 import os
 import ssl
 import threading
@@ -23,7 +22,7 @@ from gate.client import grants
 from gate.client.aio import DEFAULT_TIMEOUT, AsyncGate
 from gate.client.executing import AsyncExecutor
 from gate.client.grants import Grant
-from gate.client.guard import Guarded, Summary
+from gate.client.guard import Guarded, Summary, dressed
 from gate.client.keys import MAX_AGE
 from gate.client.permits import Permit
 from gate.client.released import Released
@@ -284,7 +283,6 @@ class Gate:
         def decorate(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
             guarded = Guarded(function, summary=summary, keep=keep, permit=permit, claims=claims)
 
-            @functools.wraps(function)
             def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
                 asking = guarded.asking(args, kwargs)
                 released = self._portal.run(
@@ -302,7 +300,7 @@ class Gate:
                 ) as given:
                     return function(**guarded.arguments(asking, given))  # pyright: ignore[reportCallIssue]
 
-            return call
+            return dressed(call, function)
 
         return decorate
 

@@ -21,6 +21,7 @@ from tests.harness.processes import Processes
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HOWTO = (ROOT / "docs" / "howto" / "write-a-policy.md").read_text(encoding="utf-8")
+PYTHON = (ROOT / "docs" / "howto" / "use-from-python.md").read_text(encoding="utf-8")
 PEOPLE = ROOT / "policies" / "people.yaml"
 
 CURL = """#!{python}
@@ -147,6 +148,48 @@ async def test_the_shell_blocks_make_keys_propose_and_redeem(town: Town, shell: 
     assert (status, redeemed["action"]) == (200, document["id"])
     status, refused = await shell.answer(redeem, **run)
     assert (status, refused["code"]) == (409, "grant_redeemed")
+
+
+async def keys_of(shell: Shell, typed: str) -> dict[str, str]:
+    agent_key, executor_key = re.findall(r"^sgk_\S+$", await shell.type(typed), re.MULTILINE)
+    return {"AGENT_KEY": agent_key, "EXECUTOR_KEY": executor_key}
+
+
+async def python(town: Town, processes: Processes, block: str, keys: dict[str, str]) -> str:
+    """What a program of this text prints; a warning ends it."""
+    program = town.folder / "program.py"
+    program.write_text(block, encoding="utf-8")
+    env = {"GATE_URL": town.url, "PYTHONPATH": str(ROOT), **keys}
+    running = processes.start(sys.executable, "-W", "error", program, env=env, cwd=town.folder)
+    assert await running.await_exit(within=80) == 0, running.output
+    return running.output
+
+
+async def test_the_printed_function_waits_for_a_person_and_runs(
+    town: Town, shell: Shell, processes: Processes
+) -> None:
+    (printed,) = blocks(README, "python")
+    typed = blocks(README, "sh")[0].replace("support-bot", "python-bot").replace("payments ", "python-payer ")
+    keys = await keys_of(shell, typed)
+    async with aiohttp.ClientSession() as http:
+        ana = Reviewer(http, town.page, "U0ANA")
+        await ana.sit_down()
+        _, said = await asyncio.gather(ana.approve(), python(town, processes, printed, keys))
+    assert said == "refunded 1400 to order 881"
+
+
+async def test_every_program_of_the_python_how_to_does_what_it_says(
+    town: Town, shell: Shell, processes: Processes
+) -> None:
+    (typed,) = blocks(PYTHON, "sh")
+    keys = await keys_of(shell, typed)
+    said = await python(town, processes, "\n".join(blocks(PYTHON, "python")), keys)
+    assert said.splitlines() == [
+        "refunded 40",
+        "running {'amount': 40, 'note': 'double charge', 'order': '881'} "
+        "within {'max_amount_usd': 100, 'max_runtime_sec': 30, 'max_retries': 1}",
+        "refused: Production data is never dropped by an agent",
+    ]
 
 
 async def test_the_printed_policy_loads_and_acts_as_it_reads(processes: Processes, tmp_path: Path) -> None:

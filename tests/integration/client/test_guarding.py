@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import Any
 
 import pytest
@@ -46,6 +47,8 @@ async def test_it_runs_with_the_payload_that_was_approved(bench: Bench):
         return f"re_{amount}"
 
     assert (refund.__name__, refund.__doc__) == ("refund", "Pays back.")
+    assert str(inspect.signature(refund)) == "(order: 'str', amount: 'int') -> 'str'"
+    assert not hasattr(refund, "__wrapped__"), "a way around the guard"
     task = asyncio.create_task(refund("881", amount=1400))
     action = await pending(bench)
     record = await bench.door.world.load(action)
