@@ -315,6 +315,14 @@ def test_inv_08_a_seat_is_taken_by_whoever_alone_can() -> None:
     assert set(found.asked) == {"ana", "bo"}
 
 
+def test_inv_08_two_idle_people_of_one_group_leave_no_seat_empty() -> None:
+    groups = directory().groups | {"security": Group(name="security", members=("cho", "dee"))}
+    record = waiting(plan(groups=(), distinct_groups=("finance", "security"), quorum=2))
+    loads = {"cho": Load(open=7), "dee": Load(open=8)}
+    found = route(record, directory(groups=groups), care=EVEN, loads=loads, now=NOW)
+    assert found.asked == ("ana", "cho")
+
+
 def test_inv_13_who_was_spared_and_called_later_decides_by_the_group_alone() -> None:
     """INV-13: a reminder to the plan's people gives those who were not asked at first no right of their own."""
     record = replace(pending(), asked=("bo",))
