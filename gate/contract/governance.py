@@ -83,8 +83,16 @@ class EvaluationOut(Answer):
     ]
 
 
+class LeafOut(Answer):
+    """A record in the Merkle tree. `hash` is the SHA-256 of a zero byte and the canonical bytes; `index` counts from 0
+    and is null until the record is numbered."""
+
+    index: int | None
+    hash: Sha256
+
+
 class AuditRecordOut(Answer):
-    """One transition. `digest` is the SHA-256 of the record's canonical bytes: this object without `digest`,
+    """One transition. `digest` is the SHA-256 of the record's canonical bytes: this object without `digest` and `leaf`,
     with `"v": 1`, keys sorted, no white space."""
 
     kind: Annotated[str, Field(examples=["approval.granted"])]
@@ -93,6 +101,7 @@ class AuditRecordOut(Answer):
     action: str | None
     detail: JsonObject
     digest: Sha256
+    leaf: LeafOut
 
 
 class AuditPage(Answer):
@@ -100,3 +109,21 @@ class AuditPage(Answer):
 
     items: list[AuditRecordOut]
     cursor: str | None
+
+
+class InclusionOut(Answer):
+    """That a record is among the first `size`, by the algorithm of RFC 9162, 2.1.3.2. `checkpoint` is the note over
+    exactly that many, null where none was signed."""
+
+    leaf: LeafOut
+    size: int
+    proof: list[Sha256]
+    checkpoint: str | None
+
+
+class ConsistencyOut(Answer):
+    """That the first `to` records begin with the first `from`, by the algorithm of RFC 9162, 2.1.4.2."""
+
+    first: Annotated[int, Field(alias="from")]
+    second: Annotated[int, Field(alias="to")]
+    proof: list[Sha256]

@@ -42,5 +42,28 @@ class AuditQuery(Query):
     limit: _Limit = 100
 
 
+_Size = Annotated[int, Field(ge=0, le=10**15)]
+
+
+class InclusionQuery(Query):
+    """Which record is asked about, and in a record of which length."""
+
+    record: Annotated[
+        str,
+        StringConstraints(pattern=r"^([0-9a-f]{64}|[0-9]{1,15})$"),
+        Field(description="A leaf's hash, as records and grants name it, or its index"),
+    ]
+    size: Annotated[_Size | None, Field(description="How many records; those of the last checkpoint")] = None
+
+
+class ConsistencyQuery(Query):
+    """Which two lengths of the record are compared."""
+
+    first: Annotated[_Size, Field(alias="from", description="How many records the earlier checkpoint covers")]
+    second: Annotated[
+        _Size | None, Field(alias="to", description="How many the later one covers; those of the last")
+    ] = None
+
+
 class NoQuery(Query):
     """No parameters."""

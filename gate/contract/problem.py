@@ -73,6 +73,12 @@ CODES: Mapping[str, Kind] = {
     "unknown_snapshot": _kind(
         404, "Unknown snapshot", "No policy set with this digest ever decided anything."
     ),
+    "unknown_record": _kind(
+        404,
+        "Unknown record",
+        "There is no such audit record, or it has no number yet; ask again in a second.",
+    ),
+    "no_checkpoint": _kind(404, "No checkpoint", "Nothing was signed yet; ask again in a second."),
     "method_not_allowed": _kind(405, "Method not allowed", "The address exists; `Allow` lists its methods."),
     "body_timeout": _kind(408, "Body too slow", "The body did not arrive in time."),
     "body_too_large": _kind(413, "Body too large", "The body is over the limit (256 KiB)."),
@@ -140,7 +146,9 @@ CODES: Mapping[str, Kind] = {
         403, "Not for you", "Policy names others who may release this request in an emergency."
     ),
     "not_breakable": _kind(
-        403, "Not breakable", "Policy keeps actions of this topic or risk from being released in an emergency."
+        403,
+        "Not breakable",
+        "Policy keeps actions of this topic or risk from being released in an emergency.",
     ),
     "review_owed": _kind(
         409, "Review owed", "An earlier emergency release of this person waits past its time for a review."
@@ -151,9 +159,7 @@ CODES: Mapping[str, Kind] = {
     "nothing_to_review": _kind(409, "Nothing to review", "The action was not released in an emergency."),
     "already_reviewed": _kind(409, "Already reviewed", "A supervisor has looked at the release before."),
     "own_release": _kind(403, "Own release", "Nobody reviews their own emergency release."),
-    "not_a_supervisor": _kind(
-        403, "Not a supervisor", "Policy names others who review emergency releases."
-    ),
+    "not_a_supervisor": _kind(403, "Not a supervisor", "Policy names others who review emergency releases."),
     "edit_refused": _kind(
         422, "Edit refused", "The new payload breaks its schema, the editable paths or policy."
     ),
