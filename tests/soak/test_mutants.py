@@ -305,6 +305,21 @@ MUTANTS = (
         '"late_ms": 0',
     ),
     Mutant(
+        "INV-25 one deadline that fails keeps its whole batch waiting",
+        "gate/workers/ticker.py",
+        '            log.info("deadline.one_by_one", count=len(batch), error=type(error).__name__)\n'
+        "            return await self._fire_each(batch)\n",
+        "            return set()\n",
+        "tests/integration/workers/test_many_at_once.py",
+    ),
+    Mutant(
+        "INV-26 lateness is left out",
+        "gate/domain/timeouts.py",
+        '"late_ms": int((now - deadline.due_at).total_seconds() * 1000)',
+        '"late_ms": 0',
+        f"{DOMAIN}/test_state_machine.py tests/integration/workers/test_outage.py",
+    ),
+    Mutant(
         "INV-28 a late vote beats the deadline",
         "gate/usecases/decide.py",
         "due.due_at <= now:",
@@ -325,9 +340,23 @@ MUTANTS = (
         USECASES,
     ),
     Mutant(
+        "INV-32 an equal proposal gives reviewers more time, and nothing says so",
+        "gate/domain/joining.py",
+        "        joined=joined,\n    )",
+        "        joined=joined,\n        sla_at=now,\n    )",
+        f"{DOMAIN}/test_state_machine.py",
+    ),
+    Mutant(
+        "INV-32 handing on stops the clock, and nothing says so",
+        "gate/domain/review.py",
+        "        called=wider.called,\n        reassignments",
+        "        called=wider.called,\n        sla_at=now + timedelta(days=1),\n        reassignments",
+        f"{DOMAIN}/test_state_machine.py",
+    ),
+    Mutant(
         "INV-40 a twin makes a second action",
         "gate/usecases/submit.py",
-        "                if twin is not None:\n                    return twin\n",
+        "                if before is not None:\n                    return before\n",
         "",
         USECASES,
     ),
@@ -341,7 +370,7 @@ MUTANTS = (
     Mutant(
         "INV-44 a transition leaves no record",
         "gate/usecases/transact.py",
-        "        await tx.audit.append(change.audit)\n",
+        "    await tx.audit.append(*(change.audit for change in changes))\n",
         "",
         USECASES,
     ),
