@@ -35,8 +35,11 @@ def _blocks(view: DigestView, scale: float) -> Iterator[Json]:
     yield parts.header(_headline(view))
     yield parts.lines(list(_opening(view)))
     for item in view.items[:ITEMS]:
+        yield parts.divider()
         yield parts.lines(_item(item, view, scale))
         yield parts.actions(*_buttons(item), block_id=f"item:{item.action_id}")
+    if view.items:
+        yield parts.divider()
     left = view.pending - min(len(view.items), ITEMS)
     if left > 0:
         yield parts.note(
@@ -68,6 +71,8 @@ def _opening(view: DigestView) -> Iterator[list[Json]]:
     if view.pending and view.next_due is not None:
         label = " · ⏰ Overdue since: " if view.next_due <= view.now else " · ⏳ Next due: "
         team += [parts.words(label), parts.when(view.next_due, parts.COUNTDOWN)]
+    if view.pending:
+        team.append(parts.words(" · the bold lines are in the agent's words"))
     yield team
     if view.pending and (view.mentioned or view.asked):
         asked = [parts.words("Asked:"), *progress.people(view.mentioned)]
@@ -117,15 +122,15 @@ def _time(item: DigestItem, view: DigestView) -> list[Json]:
 def _buttons(item: DigestItem) -> Iterator[Json]:
     """The same buttons as on a card; approving always opens the whole payload first (threats 2 and 3)."""
     value = ids.card_value(item.action_id, item.version)
-    for action, text, style in (
-        (ids.APPROVE, "Review & approve", "primary"),
-        (ids.REJECT, "Reject", "danger"),
-        (ids.DETAILS, "Details", None),
+    for action, text in (
+        (ids.APPROVE, "Review & approve"),
+        (ids.REJECT, "Reject"),
+        (ids.DETAILS, "Details"),
     ):
         if action != ids.DETAILS and action not in item.allow:
             continue
         label = f"{text}: {shown(item.summary, 70 - len(text))}"
-        yield parts.button(text, action, value, style=style, label=label)
+        yield parts.button(text, action, value, label=label)  # a dozen coloured buttons call out nothing
 
 
 def _fallback(view: DigestView) -> str:
