@@ -107,9 +107,9 @@ def edit_modal(view: ActionView, state: ids.ModalState, draft: Values | None = N
         rest = f" and {len(shape.left_out) - 12:,} more" if len(shape.left_out) > 12 else ""
         told = f"Too long to be edited here, whole or in part, and kept as they are: {named}{rest}."
         blocks.append(parts.lines([[parts.words(told)]]))
-    blocks += _kept(view, [field.pointer for field in shape.fields])
     if view.editable_paths is not None:
         blocks.append(parts.note("Policy lets reviewers change these places only."))
+    blocks += _kept(view, [field.pointer for field in shape.fields])
     blocks.append(comment_input("Comment, for the record"))
     blocks.append(then_input("approve" in view.allow))
     made = _modal(ids.MODAL_EDIT, "Edit", blocks, state, submit="Submit", close="Cancel")
