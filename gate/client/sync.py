@@ -67,19 +67,21 @@ class _Portal(Generic[_Core]):
 
     def close(self) -> None:
         """End the thread; a later call would start another."""
-        with self._lock:
-            thread, self._thread = self._thread, None
-            loop, self._loop = self._loop, None
         if self._pid != os.getpid():
             return
-        if thread is None or loop is None:
-            asyncio.run(self.core.aclose())
-            return
+        loop = self._running()  # also where nothing was called yet: the object may hold a file
+        with self._lock:
+            thread, self._thread, self._loop = self._thread, None, None
         try:
             asyncio.run_coroutine_threadsafe(self.core.aclose(), loop).result()
         finally:
             loop.call_soon_threadsafe(loop.stop)
-            thread.join()
+            if thread is not None:
+                thread.join()
+
+    @property
+    def running(self) -> bool:
+        return self._loop is not None
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._pid != os.getpid():
@@ -316,5 +318,5 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 
 def _close_if_alive(reference: weakref.ref[_Portal[Any]]) -> None:
     portal = reference()
-    if portal is not None:
+    if portal is not None and portal.running:  # no thread can be started at exit
         portal.close()

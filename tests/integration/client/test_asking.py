@@ -13,6 +13,7 @@ import pytest
 from gate.client import (
     AsyncGate,
     Denied,
+    Executor,
     Gate,
     GateRefused,
     NoGrant,
@@ -23,6 +24,7 @@ from gate.client import (
     Throttled,
     Unreachable,
 )
+from gate.client.journal import Journal
 from gate.domain.request import Choice
 from tests.integration.client.conftest import QUICK, Bench
 from tests.integration.client.line import line_to
@@ -243,3 +245,19 @@ async def test_without_asyncio_it_is_the_same_gate(bench: Bench):
 
     token, version = await asyncio.to_thread(work)
     assert (token.count("."), version) == (2, 1)
+
+
+async def test_a_gate_that_was_never_used_closes_next_to_a_running_loop(tmp_path: Path):
+    executor = Executor("http://127.0.0.1:9", key=secret("executor"), journal=tmp_path / "journal")
+    with Gate("http://127.0.0.1:9", key=secret("bot"), executor=executor):
+        pass
+    executor.close()
+    Journal(tmp_path / "journal").close()
+
+
+def test_after_a_fork_it_says_so_instead_of_sharing(monkeypatch: pytest.MonkeyPatch):
+    gate = Gate("http://127.0.0.1:9", key=secret("bot"))
+    monkeypatch.setattr("gate.client.sync.os.getpid", lambda: 1)
+    with pytest.raises(RuntimeError, match="fork"):
+        gate.propose(**READ)
+    gate.close()
