@@ -14,7 +14,7 @@ from gate.usecases.transact import redraw
 UNKNOWN_DELEGATION = Refused(code="unknown_delegation", sentence="There is no such delegation.")
 
 SCAN_LIMIT = 1_000
-"""Pending requests whose cards are looked at for votes that count no more."""
+"""Pending requests whose cards are looked at for votes that count no more, and for deputies who are none."""
 
 
 async def revoke_delegation(deps: Deps, cmd: RevokeDelegation) -> Delegated | Refused:
@@ -39,10 +39,11 @@ async def revoke_delegation(deps: Deps, cmd: RevokeDelegation) -> Delegated | Re
 
 
 async def _redraw(deps: Deps, tx: Transaction, ended: Delegation) -> None:
-    concerned = [r.id for r in await tx.actions.pending(limit=SCAN_LIMIT) if _voted_under(r, ended)]
+    concerned = [r.id for r in await tx.actions.pending(limit=SCAN_LIMIT) if _concerns(ended, r)]
     await redraw(deps, tx, concerned, deps.clock.now())
 
 
-def _voted_under(record: ActionRecord, ended: Delegation) -> bool:
+def _concerns(ended: Delegation, record: ActionRecord) -> bool:
+    """Whether the card may count a vote given under it, or name the delegate among those asked."""
     pair = (ended.delegate, ended.grantor)
-    return any((v.person, v.on_behalf_of) == pair for v in record.votes)
+    return ended.grantor in record.asked or any((v.person, v.on_behalf_of) == pair for v in record.votes)

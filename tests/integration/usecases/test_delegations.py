@@ -140,6 +140,19 @@ async def test_a_revocation_takes_the_vote_off_the_card(gate: World):
     assert [r.kind for r in rows if r.action_id == record.id][-1] == "card"
 
 
+async def test_a_revocation_takes_the_deputy_off_the_cards_of_who_was_asked(gate: World):
+    """INV-07, INV-37: nobody has voted yet, and the card named the delegate beside the grantor."""
+    delegation_id = await lent(gate)
+    record = (await gate.propose("pay.wire")).record
+    async with gate.store.writing() as tx:
+        for row in await tx.outbox.rows(dead_only=False, limit=50):
+            await tx.outbox.delivered(row.id)
+    await revoke_delegation(gate.deps, RevokeDelegation(delegation_id=delegation_id, person="ana"))
+    async with gate.store.reading() as tx:
+        rows = await tx.outbox.rows(dead_only=False, limit=50)
+    assert [r.kind for r in rows if r.action_id == record.id] == ["card"]
+
+
 async def test_two_who_lend_to_each_other_at_once_are_refused_one(gate: World):
     """Threat 9"""
     gate.source.load_people(WITH_DEE)
