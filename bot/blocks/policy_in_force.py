@@ -30,7 +30,7 @@ def policy_message(policy: PolicyView) -> Line:
     digest = shown(policy.digest, 100)
     first: list[Words] = [[parts.words("Digest "), parts.words(digest, code=True)]]
     if policy.since is not None:
-        first.append([parts.words("First in force on "), parts.when(policy.since)])
+        first.append([parts.words("First in force: "), parts.when(policy.since)])
     default = _DEFAULTS.get(policy.default, policy.default)
     first.append([parts.words("Actions no rule speaks about "), parts.words(default, bold=True)])
     rules = sum(each.rules + each.guardrails for each in policy.documents)

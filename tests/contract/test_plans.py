@@ -64,7 +64,10 @@ QUESTIONS: dict[str, tuple[Callable[[Transaction], Awaitable[Any]], str]] = {
         lambda tx: tx.grants.latest("act_0001", 1),
         "ix_grants_latest (action_id=? AND version=?)",
     ),
-    "votes of everybody": (lambda tx: tx.figures.given(NOW, limit=5), "votes USING INDEX ix_votes_newest (at>?)"),
+    "votes of everybody": (
+        lambda tx: tx.figures.given(NOW, limit=5),
+        "votes USING INDEX ix_votes_newest (at>?)",
+    ),
     "votes of a person": (
         lambda tx: tx.figures.given(NOW, person="ana", limit=5),
         "votes USING INDEX ix_votes_person (person=? AND at>?)",
