@@ -9,6 +9,7 @@ from datetime import datetime
 from gate.domain.bursts import GATHER, WITHIN, shares
 from gate.domain.eligibility import counting
 from gate.domain.people import Directory
+from gate.domain.quiet import waits_for
 from gate.domain.request import ActionRecord
 from gate.domain.risk import Risk
 from gate.domain.second_review import veiled
@@ -132,12 +133,17 @@ async def shown(deps: Deps, picture: Picture, sees: Collection[str]) -> None:
 
 
 async def told_by(deps: Deps, digest: Digest) -> dict[str, bool]:
-    """Whom the digest is to mention when it is posted (True), and who was mentioned there a moment ago (False)."""
+    """Whom the digest is to mention when it is posted (True), and who was mentioned there a moment ago (False).
+
+    Whoever is left in peace about all of it is neither: the messages that were held back for them tell them later."""
     now = deps.clock.now()
     async with deps.store.reading() as tx:
+        directory = await directory_now(deps, tx)
         tally = await tx.digests.tally(digest.id, now=now)
+        first = await tx.actions.in_digest(digest.id, limit=ITEMS)
         lately = await tx.cards.asked_lately(digest.agent_id, digest.channel, now - WITHIN)
-    return {person: person not in lately for person in tally.asked}
+    quiet = {p for p in tally.asked if first and all(waits_for(each, p, directory, now) for each in first)}
+    return {person: person not in lately for person in tally.asked if person not in quiet}
 
 
 def _says_where(plan: ApprovalPlan | None) -> tuple[object, ...]:

@@ -28,6 +28,7 @@ LANES = 4
 
 POLICY = """
 version: v1
+fatigue_controls: {{digest_above: 1000}}
 rules:
 {lanes}
   - id: pair

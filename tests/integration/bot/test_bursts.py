@@ -20,7 +20,7 @@ from gate.usecases.edit import edit
 from gate.usecases.ports import Card, Delivered, Message, RetryLater
 from gate.usecases.read import wait_decided
 from gate.workers.outbox import OutboxWorker, Terms
-from tests.integration.bot.stage import AGENT, APPROVALS, POLICY, Stage, buttons, stage, texts
+from tests.integration.bot.stage import AGENT, APPROVALS, PEOPLE, POLICY, Stage, buttons, stage, texts
 
 
 def note(number: int, **changes: Any) -> dict[str, Any]:
@@ -491,6 +491,27 @@ async def test_who_was_asked_only_for_what_joined_later_is_told_by_a_message(pla
     assert later.asked == ("dev",)
     assert (await standing(play, later)).digest is not None
     assert "Write note 77" in told(play, "U0DEV")[0]["text"]
+
+
+async def test_who_is_left_in_peace_is_named_and_not_mentioned(play: Stage) -> None:
+    """Quiet hours hold for a digest as for a card: what can wait is told by the message that was held back."""
+    await play.stop_worker()
+    people = PEOPLE.replace(
+        "slack: U0ANA}", 'slack: U0ANA, quiet_hours: {hours: "00:00-23:59", tz: UTC}}'
+    )
+    long = POLICY.replace("sla: 30m", "sla: 72h")
+    play.source.load(long, people)
+    records = await flood(play, 7)
+    await play.start_worker()
+    message = await showing(play, "7 requests")
+    assert "'user_id': 'U0ANA'" not in str(message["blocks"])
+    assert "'user_id': 'U0BO'" in str(message["blocks"])
+    assert "Ana Ruiz" in texts(message["blocks"])
+    assert told(play, "U0ANA") == []
+    async with play.store.reading() as tx:
+        held = [row for row in await tx.outbox.rows(dead_only=False, limit=100) if row.not_before is not None]
+    assert {row.body["person"] for row in held} == {"ana"}
+    assert len(held) == len(records)
 
 
 def message_of(play: Stage, record: ActionRecord, kind: str) -> Message:
