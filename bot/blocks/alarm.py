@@ -13,7 +13,8 @@ from gate.usecases.views import ActionView, Status, ThreadEvent
 def alarm_line(event: ThreadEvent, view: ActionView, link: str | None) -> Line:
     """`link` is the card's permalink, None where it cannot be had. A late one says how it ended meanwhile."""
     told = sentence(event, view)
-    since = "" if view.status is Status.PENDING else f" Since then: {progress.ended(view)}."
+    old = view.status is not Status.PENDING and event.kind != "approval.break_glass"
+    since = f" Since then: {progress.ended(view)}." if old else ""
     what = f"{risk_word(view.risk)} · {shown(view.summary, 300)}"
     first = [parts.words("⚠ "), parts.words(told, bold=True), parts.words(since)]
     second = [parts.words(f"{what} · asked by {shown(view.agent_name, 80)} ")]

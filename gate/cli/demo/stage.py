@@ -201,7 +201,10 @@ def _why_released(document: Document, step: Step) -> str:
         for vote in approval["votes"]
         if vote["vote"] == "approve" and vote["version"] == document["version"]
     )
+    glass = approval.get("break_glass")
     told = f"approved by {people}" if people else "nobody objected in time"
+    if glass is not None:
+        told = f"emergency release by {glass['person']}: {glass['reason']}"
     if document["edited"] and "payload" in step.body:
         changes = _changes(step.body["payload"], document["payload"])
         told += f", edited: {changes}" if changes else ", edited"
