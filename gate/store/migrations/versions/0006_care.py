@@ -34,7 +34,7 @@ def upgrade() -> None:
         "ix_actions_asked",
         "actions",
         ["created_at"],
-        sqlite_where=sa.text("plan IS NOT NULL"),
+        sqlite_where=sa.text('"plan" IS NOT NULL'),
         postgresql_where=sa.text("plan IS NOT NULL"),
     )
     op.create_index(
