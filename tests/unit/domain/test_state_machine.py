@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gate.domain.action import Agent
 from gate.domain.audit import KINDS, AuditRecord
@@ -56,6 +56,11 @@ seldom = st.integers(0, 5).map(lambda drawn: drawn == 5)
 moments = st.one_of(st.integers(0, 60), st.integers(0, 60), st.integers(0, 900), st.integers(0, 4000))
 
 
+waiting = precondition(lambda self: self.record.status is Status.PENDING)
+decided = precondition(lambda self: self.record.status is not Status.PENDING)
+"""Where a rule could do nothing else, so that few steps are spent on nothing."""
+
+
 class OneAction(RuleBasedStateMachine):
     """One pending request and everything that can be done to it, in any order."""
 
@@ -68,7 +73,7 @@ class OneAction(RuleBasedStateMachine):
         quorum=st.integers(1, 2),
         seats=st.sampled_from([(), (), ("security",), ("finance", "security"), ("security", "approvers")]),
         blindly=st.booleans(),
-        pair=st.sampled_from([None, ("ana", "zed"), ("bo", "zed"), ("cho", "dee"), ("bo", "cho")]),
+        pair=st.sampled_from([None, ("ana", "zed"), ("bo", "zed"), ("bo", "zed"), ("cho", "dee")]),
         scope=st.sampled_from([(), ("finance",), ("security",)]),
     )
     def begin(
@@ -110,6 +115,7 @@ class OneAction(RuleBasedStateMachine):
         known = {each: replace(p, active=each not in self.seen.gone) for each, p in known.items()}
         return directory(people=known, delegations=holding)
 
+    @waiting
     @rule(who=st.sampled_from(["ana", "bo", "cho", "dee", "zed"]), really=seldom)
     def leaves(self, who: str, really: bool) -> None:
         """Or returns; their votes count while they are there (INV-13)."""
@@ -118,6 +124,7 @@ class OneAction(RuleBasedStateMachine):
         else:
             self.seen.gone.discard(who)
 
+    @waiting
     @rule(
         giver=people,
         taker=people,
@@ -230,12 +237,13 @@ class OneAction(RuleBasedStateMachine):
         assert self.seen.own(on_behalf_of), "INV-07: never more than the grantor's own"
         assert self.seen.holding(on_behalf_of, who, self.now, self.now), "INV-07"
 
-    @rule(which=st.integers(0, 5))
+    @rule(which=st.sampled_from([0, 0, 0, 1, 2]))
     def somebody_lent_authority_approves(self, which: int) -> None:
         """As anybody may; said for itself because few of those who try at random were lent any."""
         if which < len(self.seen.lent):
             self.approves(self.seen.lent[which].delegate, 0)
 
+    @waiting
     @rule(who=people)
     def approves_without_a_break(self, who: str) -> None:
         """Somebody who needs a break approves nothing meanwhile, in whosever right."""
@@ -310,6 +318,7 @@ class OneAction(RuleBasedStateMachine):
             self.seen.needed = now.people_needed
             assert len(self.seen.reviewers - {"own"}) < 2, "dropped without need"
 
+    @waiting
     @rule(who=people, to=people, really=seldom)
     def hands_on(self, who: str, to: str, really: bool) -> None:
         if really and self.apply(
@@ -319,6 +328,7 @@ class OneAction(RuleBasedStateMachine):
             assert self.seen.own(who), "INV-07: nothing lent is handed on"
             self.seen.called.add(to)
 
+    @waiting
     @rule(who=people)
     def is_asked_of_others_too(self, who: str) -> None:
         """Somebody needs a break: others are asked, nobody loses or gains a right, and no time is given."""
@@ -339,6 +349,7 @@ class OneAction(RuleBasedStateMachine):
             assert all(self.seen.own(each) and each != who for each in more)
             assert (self.record.called, self.record.votes) == (before.called, before.votes)
 
+    @waiting
     @rule(really=seldom)
     def is_proposed_again(self, really: bool) -> None:
         before = self.record
@@ -372,6 +383,7 @@ class OneAction(RuleBasedStateMachine):
             assert [p for p in self.record.emergency.supervisors if p != who]  # pyright: ignore
             assert not self.rejected, "INV-12"
 
+    @decided
     @rule(who=people, finding=st.sampled_from(list(Finding)))
     def is_reviewed(self, who: str, finding: Finding) -> None:
         before = self.record
@@ -434,6 +446,7 @@ class OneAction(RuleBasedStateMachine):
             if following.kind is DeadlineKind.STEP:
                 assert following.due_at <= self.now, "INV-30"
 
+    @waiting
     @rule(who=people, vote_first=st.booleans(), yes=st.booleans(), really=seldom)
     def a_vote_and_the_deadline_come_together(
         self, who: str, vote_first: bool, yes: bool, really: bool
@@ -494,6 +507,7 @@ class OneAction(RuleBasedStateMachine):
                 )
             )
 
+    @decided
     @rule(which=st.integers(0, 3), right_payload=st.booleans())
     def redeems(self, which: int, right_payload: bool) -> None:
         if which >= len(self.grants):
@@ -507,6 +521,7 @@ class OneAction(RuleBasedStateMachine):
             assert not self.revoked, "INV-20"
             self.redeemed.append(grant.jti)
 
+    @decided
     @rule()
     def is_revoked(self) -> None:
         if self.apply(revoke(self.record, operator="root", reason="x", now=self.now)):
