@@ -1,4 +1,4 @@
-"""What a person's own votes say about how they review: how many, how fast, and the sign of approving without looking."""
+"""What a person's own votes say about how they review: how many, how fast, and the sign of not looking at all."""
 
 from __future__ import annotations
 

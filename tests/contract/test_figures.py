@@ -82,8 +82,10 @@ async def test_what_became_of_requests_is_told_by_columns(store: SqlStore):
         False,
     )
     assert (people.breached, people.escalations, people.joined) == (True, 2, 3)
-    assert timer.by_timer and not timer.emergency
-    assert emergency.emergency and not emergency.by_timer
+    assert timer.by_timer
+    assert not timer.emergency
+    assert emergency.emergency
+    assert not emergency.by_timer
     assert newest == (emergency,)
 
 

@@ -1,4 +1,4 @@
-"""Sample reports and policies in force for the surfaces: an ordinary one, an empty one, and one with all there can be."""
+"""Sample reports and policies in force for the surfaces: an ordinary one, an empty one, one with all there can be."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ VAST = replace(
         for n in range(200)
     ),
     glass=replace(
-        IN_FORCE.glass or GlassTerms(**{}),  # type: ignore[arg-type]
+        IN_FORCE.glass,  # type: ignore[type-var]
         who=("the group " + "x" * 300,) * 200,
         supervisors=("Ana " * 200,) * 200,
         topics=("job.*" * 100,) * 50,
