@@ -1,4 +1,4 @@
-"""Everything a person needs to know about a waiting request or an emergency release, in plain words, for channels that are no Slack card."""
+"""What a person needs to know about a waiting request or an emergency release, for channels that are no Slack card."""
 
 from __future__ import annotations
 
