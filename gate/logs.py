@@ -42,8 +42,19 @@ _SECRETS = re.compile(
     r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # an e-mail address
 )
 
-_QUIET = ("alembic", "apscheduler", "slack_bolt", "slack_sdk", "asyncio", "aiohttp.client", "aiohttp.server")
-"""Libraries that are heard from warnings on."""
+_QUIET = (
+    "aiohttp.client",
+    "aiohttp.server",
+    "aiosqlite",
+    "alembic",
+    "apscheduler",
+    "asyncio",
+    "psycopg",
+    "slack_bolt",
+    "slack_sdk",
+    "sqlalchemy",
+)
+"""Libraries that are heard from warnings on; at a lower level some would write payloads down (INV-51)."""
 
 
 def set_up_logging(*, form: str = "auto", level: str = "info", stream: TextIO | None = None) -> None:

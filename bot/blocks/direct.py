@@ -20,7 +20,6 @@ _WHY = {
     "asked": "You are asked to decide",
     "also": "You are asked to decide",
     "escalated": "Escalated to you: nobody has decided yet",
-    "outcome": "Something you decided has an outcome",
 }
 
 
@@ -33,7 +32,7 @@ def direct_message(view: ActionView, why: str, link: str | None, grantor: Person
     """
     if why in emergency.WHYS and view.emergency is not None:
         return emergency.emergency_message(view, view.emergency, why, link)
-    begin = _WHY.get(why, "About a request you were asked for")
+    begin = _outcome(view) if why == "outcome" else _WHY.get(why, "About a request you were asked for")
     if grantor is not None:
         begin = f"{begin}, for {parts.name(grantor)}"
     if view.status is not Status.PENDING:
@@ -58,6 +57,16 @@ def direct_message(view: ActionView, why: str, link: str | None, grantor: Person
     value = ids.card_value(view.action_id, view.version)
     buttons.append(parts.button("Details", ids.DETAILS, value))
     return Line(clip_bytes(inert(text), MAX_FALLBACK), [parts.lines(paragraphs), parts.actions(*buttons)])
+
+
+def _outcome(view: ActionView) -> str:
+    """What came of it, for the agent's owner."""
+    said = ["an outcome was reported"]
+    if (done := view.execution) is not None:
+        said = [RESULT_WORDS[done.result][1]] if done.result is not None else []
+        said += ["a defect was reported"] if done.defect else []
+        said += ["an incident was reported"] if done.incident else []
+    return f"Your agent {shown(view.agent_name, 80)}: {', '.join(said)}"
 
 
 def summary_message(queue: QueueView, links: Mapping[str, str], *, outcomes: int = 0) -> Line | None:

@@ -117,7 +117,7 @@ async def test_an_executor_pays_nothing_without_a_grant_and_its_death_is_told(
             assert not ledger.exists()
             assert (await kinds(gate, released.id)).count("grant.issued") == 1
             message = await slack.until(
-                lambda state: next((m for m in state["messages"] if "has an outcome" in m["text"]), None),
+                lambda state: next((m for m in state["messages"] if "outcome unknown" in m["text"]), None),
                 saying="the owner is told",
             )
             assert message["channel"].startswith("D")

@@ -69,3 +69,19 @@ def test_ordinary_fields_are_left_alone(lines):
 
 def test_a_password_in_an_address_is_hidden():
     assert hidden("postgresql://gate:hunter2@db/gate") == "postgresql://[hidden]@db/gate"
+
+
+@pytest.mark.parametrize("library", ["aiosqlite", "psycopg", "sqlalchemy.engine.Engine"])
+def test_a_database_driver_writes_no_parameters_down_at_any_level(library: str):
+    """INV-51: the drivers log statements with what is stored in them once the level is low enough."""
+    stream = io.StringIO()
+    before = logging.getLogger().handlers[:]
+    try:
+        set_up_logging(form="json", stream=stream, level="debug")
+        logging.getLogger(library).debug("executing INSERT with %s", {"iban": "DE89"})
+        logging.getLogger(library).info("parameters %s", {"iban": "DE89"})
+    finally:
+        logging.getLogger().setLevel(logging.WARNING)
+        logging.getLogger().handlers[:] = before
+        structlog.reset_defaults()
+    assert stream.getvalue() == ""
