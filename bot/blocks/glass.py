@@ -82,7 +82,7 @@ def break_glass_modal(view: ActionView, glass: GlassView, state: ids.ModalState,
     offered = [*(s for s in SPANS if s < glass.max_valid_sec), glass.max_valid_sec][-10:]
     spans = [(str(seconds), span(seconds)) for seconds in offered]
     reason = comment_input("Why can it not wait?", optional=False, block_id=ids.REASON)
-    reason["hint"] = parts.own("Supervisors and the record see it. At least 10 characters.", 200)
+    reason["hint"] = parts.own("The agent and whoever sees the card read it. At least 10 characters.", 200)
     blocks += [reason, _radio(ids.GLASS_VALID, "Good for", spans, preset=True)]
     state = replace(state, page=page)
     return _modal(ids.MODAL_BREAK_GLASS, "Break the glass", blocks, state, submit="Break glass")
