@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
+from gate.domain.eligibility import risk_of
 from gate.domain.quiet import held_until
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
+from gate.domain.risk import Risk
 from gate.domain.transitions import CARD, Change, Intent
 from gate.usecases.commands import Done
 from gate.usecases.ports import DEADLINES, OUTBOX, RECORD, Deps, Message, Transaction
@@ -17,6 +19,9 @@ R = TypeVar("R")
 
 ATTEMPTS = 8
 """How often a command is decided anew after losing a race; each loss means that another one won."""
+
+FIRST = timedelta(minutes=1)
+"""So much sooner than it was written what is critical is due: it stands in line before a flood of the last minute."""
 
 UNKNOWN = Refused(code="unknown_action", sentence="There is no such action.")
 
@@ -54,14 +59,22 @@ async def _tell(deps: Deps, tx: Transaction, changes: list[Change]) -> None:
                 waiting.add(change.record.id)
             at = change.audit.at
             until = held_until(intent, change.record, deps.rules.current.directory, at)
-            messages.append(_message(deps, change.record.id, intent, at, until))
+            ahead = FIRST if risk_of(change.record) is Risk.CRITICAL else timedelta(0)
+            messages.append(_message(deps, change.record.id, intent, at, until, ahead=ahead))
     await tx.outbox.add(*messages)
 
 
 def _message(
-    deps: Deps, action_id: str, intent: Intent, at: datetime, until: datetime | None = None
+    deps: Deps,
+    action_id: str,
+    intent: Intent,
+    at: datetime,
+    until: datetime | None = None,
+    *,
+    ahead: timedelta = timedelta(0),
 ) -> Message:
-    """The row of the outbox for something to be told, held back `until` then for somebody's quiet hours."""
+    """The row of the outbox for something to be told, held back `until` then for somebody's quiet hours; `ahead` of
+    what was to be told since so long."""
     return Message(
         id=deps.ids.new("msg"),
         action_id=action_id,
@@ -69,7 +82,7 @@ def _message(
         kind=intent.kind,
         body=intent.body if until is None else {**intent.body, "held": True},
         created_at=at,
-        due_at=until or at,
+        due_at=until or at - ahead,
         not_before=until,
     )
 

@@ -131,6 +131,15 @@ async def test_the_one_that_matters_has_its_own_card(play: Stage) -> None:
     assert "30 requests" in texts(message["blocks"])
 
 
+async def test_what_is_critical_stands_before_the_flood_in_line(play: Stage) -> None:
+    await play.stop_worker()
+    await flood(play, 20)
+    critical = await play.propose("pay.wire", payload={"amount": 9, "order": "w"}, summary="Wire it")
+    async with play.store.writing() as tx:
+        claimed = await tx.outbox.claim("slack", play.deps.clock.now(), lease_sec=1, limit=3)
+    assert (claimed[0].action_id, claimed[0].kind) == (critical.id, "card")
+
+
 async def test_many_high_ones_share_and_come_first(play: Stage) -> None:
     await play.stop_worker()
     await flood(play, 4)
