@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gate.cli import agents, outbox, people, policy, record, releases, report, serving
+from gate.cli import agents, auditing, outbox, people, policy, record, releases, report, serving
 from gate.cli.demo import command as demo
 from gate.cli.doctor import command as doctor
 
@@ -49,6 +49,9 @@ app.add_typer(people.app, name="people")
 app.add_typer(agents.app, name="agents")
 app.add_typer(releases.app, name="grants")
 app.add_typer(outbox.app, name="outbox")
+record.app.command()(auditing.checkpoint)
+record.app.command()(auditing.export)
+record.app.command()(auditing.verify)
 app.add_typer(record.app, name="audit")
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of the audit record, as C2SP tlog-checkpoint and signed-note write them; keys are reckoned with elsewhere.
+"""Checkpoints of the audit record, as C2SP tlog-checkpoint and signed-note write them; it computes no signatures.
 
 A checkpoint says how many records there are and what the root of their Merkle tree is. Signed and kept elsewhere, it
 shows later whether what is there now began as it says. Text that is not exactly of this form is refused: two

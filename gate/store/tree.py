@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Row, and_, delete, exists, func, literal, or_, select, update
 
 from gate.domain.merkle import HASH_BYTES, Frontier, Node, frontier, leaf_hash
+from gate.domain.verification import KeptLeaf
 from gate.store.bound import Bound
 from gate.store.errors import UnreadableRow
 from gate.store.tables import audit, checkpoints, leaves, subtrees, tree, unnumbered
@@ -109,6 +110,42 @@ class SqlTree:
     async def size(self) -> int:
         return await self._bound.scalar(select(func.coalesce(func.max(tree.c.size), 0)))
 
+    async def kept(self, *, after: int, limit: int) -> tuple[KeptLeaf, ...]:
+        statement = (
+            select(leaves, audit.c.canonical)
+            .outerjoin(audit, audit.c.seq == leaves.c.record)
+            .where(leaves.c.position > after)
+            .order_by(leaves.c.position)
+            .limit(limit)
+        )
+        return tuple(
+            KeptLeaf(
+                position=row.position,
+                record=row.record,
+                hash=bytes(row.hash),
+                canonical=None if row.canonical is None else _bytes(row.canonical),
+            )
+            for row in await self._bound.rows(statement)
+        )
+
+    async def notes(self, *, at_most: int) -> tuple[str, ...]:
+        count = await self._bound.scalar(select(func.count()).select_from(checkpoints))
+        number = func.row_number().over(order_by=checkpoints.c.size.desc()).label("number")
+        numbered = select(checkpoints.c.note, checkpoints.c.size, number).subquery()
+        every = -(-count // at_most) or 1
+        chosen = select(numbered.c.note).where((numbered.c.number - 1) % every == 0).order_by(numbered.c.size)
+        return tuple(row.note for row in await self._bound.rows(chosen))
+
+    async def strays(self) -> tuple[int, ...]:
+        found = (
+            select(audit.c.seq)
+            .where(~exists(select(leaves.c.record).where(leaves.c.record == audit.c.seq)))
+            .where(~exists(select(unnumbered.c.record).where(unnumbered.c.record == audit.c.seq)))
+            .order_by(audit.c.seq)
+            .limit(10)
+        )
+        return tuple(row.seq for row in await self._bound.rows(found))
+
     async def leaf(self, wanted: int | bytes) -> Leaf | None:
         is_it = leaves.c.position == wanted if isinstance(wanted, int) else leaves.c.hash == wanted
         row = await self._bound.row(select(leaves).where(is_it).order_by(leaves.c.position).limit(1))
@@ -173,11 +210,15 @@ def _leaf(row: Row[Any]) -> bytes:
     where = f"Audit record {row.record}"
     if row.canonical is None:
         raise UnreadableRow(where, "it is gone before it was numbered")
-    # SQLite keeps whatever type it is given, so what somebody wrote there by hand may be text.
-    canonical = row.canonical.encode() if isinstance(row.canonical, str) else row.canonical
+    canonical = _bytes(row.canonical)
     if hashlib.sha256(canonical).hexdigest() != row.sha256:
         raise UnreadableRow(where, "its bytes do not have the digest stored with them")
     return leaf_hash(canonical)
+
+
+def _bytes(found: bytes | str) -> bytes:
+    """SQLite keeps whatever type it is given, so what somebody wrote there by hand may be text."""
+    return found.encode() if isinstance(found, str) else bytes(found)
 
 
 def _checkpoint(row: Row[Any] | None) -> SealedCheckpoint | None:

@@ -21,6 +21,7 @@ from gate.domain.risk import Risk
 from gate.domain.routing import Load
 from gate.domain.transitions import Change
 from gate.domain.verdict import ApprovalPlan
+from gate.domain.verification import KeptLeaf
 from gate.policy.compile import PolicySet
 
 T = TypeVar("T")
@@ -410,6 +411,18 @@ class Tree(Protocol):
 
     async def size(self) -> int:
         """How many records have a number."""
+        ...
+
+    async def kept(self, *, after: int, limit: int) -> tuple[KeptLeaf, ...]:
+        """The leaves beyond number `after` as they are kept, damaged or not, for whoever verifies them."""
+        ...
+
+    async def notes(self, *, at_most: int) -> tuple[str, ...]:
+        """Signed checkpoints spread evenly over the record, the last one among them."""
+        ...
+
+    async def strays(self) -> tuple[int, ...]:
+        """The rows of records that have no number and wait for none: the first few."""
         ...
 
     async def leaf(self, wanted: int | bytes) -> Leaf | None:

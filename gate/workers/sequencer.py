@@ -89,13 +89,15 @@ class Sequencer:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def look(self) -> bool:
-        """Number what waits and sign a checkpoint over it; whether one was signed.
+    async def look(self, *, at_once: bool = False) -> bool:
+        """Number what waits and sign a checkpoint over it, `at_once` also soon after the last; whether one was signed.
 
         Raises StoreUnavailable; the store's errors where a record is damaged; Rewritten.
         """
         async with self._store.reading() as tx:
-            if not await tx.tree.unsealed() or not self._is_due(await tx.tree.latest()):
+            if not await tx.tree.unsealed():
+                return False
+            if not at_once and not self._is_due(await tx.tree.latest()):
                 return False
         until = asyncio.get_running_loop().time() + self._pace.every_sec
         while True:
@@ -168,11 +170,11 @@ class Sequencer:
                 await self._pause(self._pace.every_sec if signed or self._problem else 0.02)
                 if not self._stop.is_set() and not signed:
                     await news.wait(self._pace.look_sec)
-        await self._look()
+        await self._look(at_once=True)
 
-    async def _look(self) -> bool:
+    async def _look(self, *, at_once: bool = False) -> bool:
         try:
-            signed = await self.look()
+            signed = await self.look(at_once=at_once)
         except StoreUnavailable:
             return False
         except Exception as error:

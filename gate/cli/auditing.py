@@ -1,0 +1,236 @@
+"""`gate audit checkpoint`, `export` and `verify` at the terminal; what proofs mean is the domain's."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gate.cli.output import Exit, fail, say, show, table
+from gate.cli.session import at_desk, explained, settings
+from gate.clock import SteadyClock
+from gate.domain.bundle import Beginning, Key, NotABundle, read
+from gate.domain.checkpoint import Checkpoint, Malformed, PublicKey, opened, parse_public_key
+from gate.keyring.checkpoints import is_signature, load_checkpoint_signer
+from gate.store import open_store
+from gate.store.address import parse_address
+from gate.usecases.auditing import Report, examined, examined_bundle, exported
+from gate.wiring import Desk
+
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
+
+
+def checkpoint(
+    keys: Annotated[bool, typer.Option("--keys", help="Print the public keys instead, one a line.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The last signed checkpoint, to be kept elsewhere."""
+    known = _own_keys(as_json=as_json)
+    if keys:
+        texts = [key.text() for key in known]
+        show(texts) if as_json else say("\n".join(texts))
+        return
+
+    async def last(desk: Desk) -> str | None:
+        async with desk.store.reading() as tx:
+            latest = await tx.tree.latest()
+        return None if latest is None else latest.note
+
+    note = at_desk(last, as_json=as_json)
+    if note is None:
+        fail("Nothing was signed yet.", as_json=as_json, kind="no_checkpoint")
+    found = _opened(note, known, "the checkpoint in the database", as_json=as_json)
+    if as_json:
+        show({"origin": found.origin, "size": found.size, "root": found.root.hex(), "note": note})
+    else:
+        print(note, end="")
+
+
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; compressed where it ends in .gz.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the whole record with all that is needed to verify it without this gate."""
+    known = _own_keys(as_json=as_json)
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+
+    async def write(desk: Desk) -> int:
+        count = 0
+        packed = file.suffix == ".gz"
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb") if packed else raw as out:
+            async for line in exported(desk.store, keys=known, now=desk.deps.clock.now()):
+                out.write(line.encode())
+                count += line.startswith('{"leaf"')
+        os.replace(draft, file)
+        return count
+
+    try:
+        count = at_desk(write, as_json=as_json)
+    except OSError as error:
+        fail(f"{file} cannot be written: {error.strerror}.", code=Exit.CANNOT, as_json=as_json, kind="file")
+    finally:
+        draft.unlink(missing_ok=True)
+    if as_json:
+        show({"file": str(file), "records": count})
+    else:
+        say(f"{count} records in {file}")
+
+
+def verify(
+    bundle: Annotated[
+        Path | None, typer.Argument(metavar="BUNDLE", help="A file that gate audit export wrote.")
+    ] = None,
+    database: Annotated[
+        str | None, typer.Option("--database", metavar="URL", help="Instead: a database, or a copy of one.")
+    ] = None,
+    checkpoint_file: Annotated[
+        list[Path] | None,
+        typer.Option("--checkpoint", metavar="FILE", help="A checkpoint kept elsewhere; may be repeated."),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key", metavar="KEY", help="The record's public key, or a file of them; may be repeated."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every record, root and signature. Exits 1 where something is wrong, 3 where it cannot be read."""
+    if (bundle is None) == (database is None):
+        fail("Give either a bundle or --database.", code=Exit.USAGE, as_json=as_json, kind="usage")
+    keys = _given_keys(key or [], as_json=as_json)
+    if database is not None:
+        keys = keys or _own_keys(as_json=as_json)
+        pinned = _pinned(checkpoint_file or [], keys, as_json=as_json)
+        report = _of_database(database, keys, pinned, as_json=as_json)
+    else:
+        report = _of_bundle(bundle or Path(), keys, checkpoint_file or [], as_json=as_json)
+    _tell(report, trusted=bool(keys), as_json=as_json)
+
+
+def _of_database(url: str, keys: tuple[PublicKey, ...], pinned: list[Checkpoint], *, as_json: bool) -> Report:
+    async def run() -> Report:
+        async with open_store(url, clock=SteadyClock(), exclusive=False) as store:
+            return await examined(store, keys=keys, pinned=pinned, verify=is_signature)
+
+    with explained(as_json=as_json):
+        path = parse_address(url).path
+        if path is not None and not path.exists():
+            fail(f"There is no {path}.", code=Exit.CANNOT, as_json=as_json, kind="database")
+        return asyncio.run(run())
+
+
+def _of_bundle(path: Path, keys: tuple[PublicKey, ...], checkpoints: list[Path], *, as_json: bool) -> Report:
+    def lines() -> Iterator[str]:
+        with _opened_text(path) as text:
+            yield from text
+
+    try:
+        brought = keys or _brought(path)
+        pinned = _pinned(checkpoints, brought, as_json=as_json)
+        return examined_bundle(lines, keys=keys, pinned=pinned, verify=is_signature)
+    except NotABundle as problem:
+        fail(f"{path} is no audit bundle: {problem}.", code=Exit.CANNOT, as_json=as_json, kind="bundle")
+    except (OSError, UnicodeDecodeError, EOFError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        fail(f"{path} cannot be read: {why}.", code=Exit.CANNOT, as_json=as_json, kind="bundle")
+
+
+def _brought(path: Path) -> tuple[PublicKey, ...]:
+    """The keys that a bundle brings itself: they stand at its beginning."""
+    found: list[PublicKey] = []
+    with _opened_text(path) as text:
+        for line in read(text):
+            if isinstance(line, Key):
+                try:
+                    found.append(parse_public_key(line.text))
+                except Malformed as problem:
+                    raise NotABundle(f"a key in it cannot be read: {problem}") from None
+            elif not isinstance(line, Beginning):
+                break
+    return tuple(found)
+
+
+@contextmanager
+def _opened_text(path: Path) -> Iterator[Iterator[str]]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8", newline="\n") as text:
+        yield iter(text)
+
+
+def _own_keys(*, as_json: bool) -> tuple[PublicKey, ...]:
+    with explained(as_json=as_json):
+        return load_checkpoint_signer(settings(as_json=as_json).keys).keys
+
+
+def _given_keys(given: list[str], *, as_json: bool) -> tuple[PublicKey, ...]:
+    texts: list[str] = []
+    for each in given:
+        path = Path(each)
+        texts += path.read_text(encoding="utf-8").split() if path.is_file() else [each]
+    try:
+        return tuple(map(parse_public_key, texts))
+    except Malformed as problem:
+        fail(
+            f"--key is no public key of a record: {problem}.", code=Exit.USAGE, as_json=as_json, kind="usage"
+        )
+
+
+def _pinned(paths: list[Path], keys: tuple[PublicKey, ...], *, as_json: bool) -> list[Checkpoint]:
+    found: list[Checkpoint] = []
+    for path in paths:
+        try:
+            note = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            fail(f"{path} cannot be read.", code=Exit.CANNOT, as_json=as_json, kind="checkpoint")
+        found.append(_opened(note, keys, str(path), as_json=as_json))
+    return found
+
+
+def _opened(note: str, keys: tuple[PublicKey, ...], where: str, *, as_json: bool) -> Checkpoint:
+    try:
+        return opened(note, keys, is_signature)
+    except Malformed as problem:
+        fail(
+            f"{where} is no checkpoint of this record: {problem}.",
+            code=Exit.CANNOT,
+            as_json=as_json,
+            kind="checkpoint",
+        )
+
+
+def _tell(report: Report, *, trusted: bool, as_json: bool) -> None:
+    last = report.last
+    if as_json:
+        show(
+            {
+                "ok": not report.found,
+                "records": report.records,
+                "checkpoints": report.checkpoints,
+                "policies": report.policies,
+                "keys": [key.text() for key in report.keys],
+                "last": None if last is None else {"size": last.size, "root": last.root.hex()},
+                "found": [asdict(each) for each in report.found],
+            }
+        )
+    else:
+        say(
+            f"{report.records} records, {report.checkpoints} checkpoints, {report.policies} policy sets; "
+            + ("no checkpoint" if last is None else f"signed up to record {last.size}")
+        )
+        if not trusted:
+            say("The keys are those the bundle brings itself; compare them with the ones you were given:")
+            say("\n".join(key.text() for key in report.keys))
+        rows = [{"what": each.kind, "where": each.where, "why": each.what} for each in report.found]
+        table(("what", "where", "why"), rows, empty="Nothing is wrong with it.")
+    if report.found:
+        raise typer.Exit(int(Exit.REFUSED))

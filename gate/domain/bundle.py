@@ -1,0 +1,142 @@
+"""An audit bundle as text: one JSON object a line, everything a verifier needs; where it comes from is not known here.
+
+The first line says what it is. Then come the public keys, checkpoints, policy sets and numbered records in any number,
+each on a line of its own, and the last line says how many records there were, so that a cut file is noticed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gate.domain.verification import KeptLeaf
+
+NAME = "signoff audit bundle"
+FORMAT = 1
+
+
+class NotABundle(ValueError):
+    """The text is not of this form; the message names the line."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Beginning:
+    """`origin` names the record, `size` is how many records were numbered, `at` when it was written."""
+
+    origin: str
+    size: int
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Key:
+    """A public key in the form of signed notes."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signed:
+    """A signed checkpoint, whole."""
+
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """A policy set by its digest, whole."""
+
+    digest: str
+    version: str
+    documents: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class End:
+    """How many records the bundle holds."""
+
+    records: int
+
+
+Line = Beginning | Key | Signed | Policy | KeptLeaf | End
+
+
+def written(line: Line) -> str:
+    """The line with its newline."""
+    return json.dumps(_body(line), ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _body(line: Line) -> dict[str, Any]:
+    match line:
+        case Beginning():
+            return {"bundle": NAME, "v": FORMAT, "origin": line.origin, "size": line.size, "at": line.at}
+        case Key():
+            return {"key": line.text}
+        case Signed():
+            return {"checkpoint": line.note}
+        case Policy():
+            return {"policy": line.digest, "version": line.version, "documents": line.documents}
+        case KeptLeaf():
+            body: dict[str, Any] = {"leaf": line.position, "record": line.record, "hash": line.hash.hex()}
+            try:
+                return body | {"canonical": None if line.canonical is None else line.canonical.decode()}
+            except UnicodeDecodeError:
+                return body | {"bytes": (line.canonical or b"").hex()}
+        case End():
+            return {"end": line.records}
+
+
+def read(lines: Iterable[str]) -> Iterator[Line]:
+    """What `written` wrote, line by line. Raises NotABundle, also where the end is missing."""
+    number, last = 0, None
+    for number, text in enumerate(lines, 1):
+        if isinstance(last, End):
+            raise NotABundle(f"line {number} comes after the end")
+        last = _line(text, number)
+        if (number == 1) is not isinstance(last, Beginning):
+            raise NotABundle(
+                f"line {number} is no audit bundle's" if number == 1 else f"line {number} begins again"
+            )
+        yield last
+    if not isinstance(last, End):
+        raise NotABundle(f"it breaks off after line {number}")
+
+
+def _line(text: str, number: int) -> Line:
+    try:
+        body: Any = json.loads(text)
+        match body:
+            case {
+                "leaf": int(position),
+                "record": int(record),
+                "hash": str(found),
+                "canonical": str(canonical),
+            }:
+                return KeptLeaf(
+                    position=position, record=record, hash=bytes.fromhex(found), canonical=canonical.encode()
+                )
+            case {"leaf": int(position), "record": int(record), "hash": str(found), "bytes": str(raw)}:
+                return KeptLeaf(
+                    position=position, record=record, hash=bytes.fromhex(found), canonical=bytes.fromhex(raw)
+                )
+            case {"leaf": int(position), "record": int(record), "hash": str(found), "canonical": None}:
+                return KeptLeaf(position=position, record=record, hash=bytes.fromhex(found), canonical=None)
+            case {"checkpoint": str(note)}:
+                return Signed(note=note)
+            case {"policy": str(digest), "version": str(version), "documents": documents}:
+                return Policy(digest=digest, version=version, documents=documents)
+            case {"key": str(key)}:
+                return Key(text=key)
+            case {"bundle": name, "v": version, "origin": str(origin), "size": int(size), "at": str(at)} if (
+                name == NAME and version == FORMAT
+            ):
+                return Beginning(origin=origin, size=size, at=at)
+            case {"end": int(records)}:
+                return End(records=records)
+            case _:
+                pass
+    except (ValueError, RecursionError):
+        pass
+    raise NotABundle(f"line {number} is no line of an audit bundle")

@@ -1,0 +1,167 @@
+"""Write the audit record out as a bundle, and examine a bundle or the record itself; the domain says what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gate.domain import bundle
+from gate.domain.audit import timestamp
+from gate.domain.checkpoint import Checkpoint, Malformed, PublicKey, Verify, opened, parse_public_key
+from gate.domain.verification import Discrepancy, Examination, KeptLeaf
+from gate.policy.documents import Document, set_digest
+from gate.usecases.ports import Snapshot, Store, Transaction
+
+PAGE = 2_000
+MOST_CHECKPOINTS = 1_000
+"""How many checkpoints a bundle holds at most: enough to tell where something is wrong."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """What an examination came to. `last` is the last checkpoint of the record whose signature holds."""
+
+    records: int
+    checkpoints: int
+    policies: int
+    keys: tuple[PublicKey, ...]
+    last: Checkpoint | None
+    found: tuple[Discrepancy, ...]
+
+
+async def exported(store: Store, *, keys: Sequence[PublicKey], now: datetime) -> AsyncIterator[str]:
+    """The bundle, line by line, of one moment."""
+    async with store.reading() as tx:
+        size = await tx.tree.size()
+        yield bundle.written(bundle.Beginning(origin=keys[-1].name, size=size, at=timestamp(now)))
+        for key in keys:
+            yield bundle.written(bundle.Key(text=key.text()))
+        for note in await tx.tree.notes(at_most=MOST_CHECKPOINTS):
+            yield bundle.written(bundle.Signed(note=note))
+        for snapshot in await tx.snapshots.all():
+            yield bundle.written(
+                bundle.Policy(digest=snapshot.digest, version=snapshot.version, documents=snapshot.documents)
+            )
+        records = 0
+        async for leaf in _leaves(tx):
+            records += 1
+            yield bundle.written(leaf)
+        yield bundle.written(bundle.End(records=records))
+
+
+async def examined(
+    store: Store, *, keys: Sequence[PublicKey], pinned: Sequence[Checkpoint], verify: Verify
+) -> Report:
+    """The record in the database, as it is now."""
+    async with store.reading() as tx:
+        notes = await tx.tree.notes(at_most=MOST_CHECKPOINTS)
+        examination, own = _begun(notes, keys, verify, pinned, await tx.tree.size())
+        async for leaf in _leaves(tx):
+            examination.take(leaf)
+        for stray in await tx.tree.strays():
+            examination.report("unnumbered", f"record {stray}", "it has no number and waits for none")
+        snapshots = await tx.snapshots.all()
+    return _report(examination, own, keys, [_policy(snapshot) for snapshot in snapshots])
+
+
+def examined_bundle(
+    lines: Callable[[], Iterable[str]],
+    *,
+    keys: Sequence[PublicKey],
+    pinned: Sequence[Checkpoint],
+    verify: Verify,
+) -> Report:
+    """A bundle; `lines` opens it anew. Without `keys` those it brings itself are taken. Raises NotABundle."""
+    brought: list[PublicKey] = []
+    notes: list[str] = []
+    policies: list[bundle.Policy] = []
+    size = 0
+    for line in bundle.read(lines()):
+        match line:
+            case bundle.Beginning():
+                size = line.size
+            case bundle.Key():
+                brought.append(_key(line))
+            case bundle.Signed():
+                notes.append(line.note)
+            case bundle.Policy():
+                policies.append(line)
+            case bundle.End():
+                size = max(size, line.records)
+            case KeptLeaf():
+                pass
+    trusted = tuple(keys or brought)
+    examination, own = _begun(notes, trusted, verify, pinned, size)
+    for line in bundle.read(lines()):
+        if isinstance(line, KeptLeaf):
+            examination.take(line)
+    return _report(examination, own, trusted, policies)
+
+
+def _key(line: bundle.Key) -> PublicKey:
+    try:
+        return parse_public_key(line.text)
+    except Malformed as problem:
+        raise bundle.NotABundle(f"a key in it cannot be read: {problem}") from None
+
+
+def _begun(
+    notes: Iterable[str],
+    keys: Sequence[PublicKey],
+    verify: Verify,
+    pinned: Sequence[Checkpoint],
+    size: int,
+) -> tuple[Examination, list[Checkpoint]]:
+    own: list[Checkpoint] = []
+    bad: list[tuple[int, str]] = []
+    for number, note in enumerate(notes):
+        try:
+            own.append(opened(note, keys, verify))
+        except Malformed as problem:
+            bad.append((number, str(problem)))
+    examination = Examination(checkpoints=own, pinned=pinned, size=size)
+    for number, problem in bad:
+        examination.report("unsigned", f"checkpoint {number + 1} of those kept", problem)
+    return examination, own
+
+
+def _report(
+    examination: Examination,
+    own: Sequence[Checkpoint],
+    keys: Sequence[PublicKey],
+    policies: Sequence[bundle.Policy],
+) -> Report:
+    for policy in policies:
+        if _digest(policy) != policy.digest:
+            examination.report("policy", policy.digest, "its documents are not those of this digest")
+    for missing in sorted(examination.policies - {policy.digest for policy in policies}):
+        examination.report("policy", missing, "it decided something and is missing")
+    found = examination.finish()
+    return Report(
+        records=examination.size,
+        checkpoints=len(own),
+        policies=len(policies),
+        keys=tuple(keys),
+        last=max(own, key=lambda checkpoint: checkpoint.size, default=None),
+        found=found,
+    )
+
+
+def _digest(policy: bundle.Policy) -> str | None:
+    try:
+        return set_digest([Document(name=name, text=text) for name, text in policy.documents])
+    except (ValueError, TypeError):
+        return None
+
+
+def _policy(snapshot: Snapshot) -> bundle.Policy:
+    return bundle.Policy(digest=snapshot.digest, version=snapshot.version, documents=snapshot.documents)
+
+
+async def _leaves(tx: Transaction) -> AsyncIterator[KeptLeaf]:
+    after = -1
+    while page := await tx.tree.kept(after=after, limit=PAGE):
+        for leaf in page:
+            yield leaf
+        after = page[-1].position
