@@ -505,9 +505,7 @@ async def test_who_was_asked_only_for_what_joined_later_is_told_by_a_message(pla
 async def test_who_is_left_in_peace_is_named_and_not_mentioned(play: Stage) -> None:
     """Quiet hours hold for a digest as for a card: what can wait is told by the message that was held back."""
     await play.stop_worker()
-    people = PEOPLE.replace(
-        "slack: U0ANA}", 'slack: U0ANA, quiet_hours: {hours: "00:00-23:59", tz: UTC}}'
-    )
+    people = PEOPLE.replace("slack: U0ANA}", 'slack: U0ANA, quiet_hours: {hours: "00:00-23:59", tz: UTC}}')
     long = POLICY.replace("sla: 30m", "sla: 72h")
     play.source.load(long, people)
     records = await flood(play, 7)
