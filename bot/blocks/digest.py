@@ -17,7 +17,9 @@ from gate.usecases.views import DigestItem, DigestView, Risk, Status
 Json = dict[str, Any]
 
 ITEMS = 12
-_SCALES = (1.0, 0.6, 0.3)
+_SCALES = (1.0, 0.6, 0.3, 0.15)
+DATES = 800
+"""Room for what Slack writes itself: a time for every request, and names of people mentioned."""
 _HIGHEST_FIRST = tuple(sorted(Risk, key=lambda risk: -risk.rank))
 
 
@@ -26,7 +28,7 @@ def digest(view: DigestView) -> CardMessage:
     blocks: list[Json] = []
     for scale in _SCALES:
         blocks = list(_blocks(view, scale))
-        if text_units(blocks) <= MAX_TEXT:
+        if text_units(blocks) <= MAX_TEXT - DATES:
             break
     return CardMessage(text=_fallback(view), blocks=blocks, metadata=ids.digest_metadata(view.digest_id))
 
