@@ -10,7 +10,7 @@ from bot import ids
 from bot.blocks import details, emergency, parts, progress
 from bot.blocks.inputs import comment_input
 from bot.blocks.pages import line_blocks, paged, turning
-from bot.blocks.text import shown
+from bot.blocks.text import shown, trimmed
 from bot.blocks.words import RISK_SYMBOLS, listed, span
 from gate.usecases.views import ActionView, GlassView, QueueLine
 
@@ -49,8 +49,8 @@ def choose_modal(found: Sequence[QueueLine]) -> Json:
     ]
     options = [
         {
-            "text": parts.plain(
-                f"{RISK_SYMBOLS[line.risk]} {line.risk.value.upper()} · {shown(line.summary, 44)}", 75
+            "text": parts.own(
+                f"{RISK_SYMBOLS[line.risk]} {line.risk.value.upper()} · {trimmed(shown(line.summary, 200), 58)}", 75
             ),
             "value": ids.card_value(line.action_id, line.version),
         }
