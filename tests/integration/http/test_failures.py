@@ -151,7 +151,7 @@ async def test_error_answers_do_not_repeat_values(door: Door) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v2/actions", "/v1/actions/", "/v1/audit/checkpoint", "/v1/%ff", "/x/y"]
+    "path", ["/", "/v1", "/v2/actions", "/v1/actions/", "/v1/audit/checkpoints", "/v1/%ff", "/x/y"]
 )
 async def test_unknown_addresses_are_404(door: Door, path: str) -> None:
     got = await door.get(path)
