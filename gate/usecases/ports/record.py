@@ -1,0 +1,136 @@
+"""What the use-cases need of the record: audit entries, the tree over them, and policy snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from gate.domain.audit import AuditRecord
+from gate.domain.merkle import Frontier, Node
+from gate.domain.verification import KeptLeaf
+from gate.usecases.ports.actions import Page
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditFilter:
+    """Which audit records to list, in the order they were written; None means any.
+
+    `kind` and `actor` are exact, or a prefix where they end in `*` (`approval.*`, `agent:*`).
+    """
+
+    action: str | None = None
+    kind: str | None = None
+    actor: str | None = None
+    since: datetime | None = None
+
+
+class Audit(Protocol):
+    """The append-only record."""
+
+    async def append(self, *records: AuditRecord) -> None:
+        """In the order given."""
+        ...
+
+    async def of_action(self, action_id: str) -> tuple[AuditRecord, ...]: ...
+
+    async def page(self, which: AuditFilter, *, cursor: str | None, limit: int) -> Page[AuditRecord]:
+        """The oldest first; the cursor of the last page is None. Raises `ValueError` for a cursor that is none."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SealedCheckpoint:
+    """A signed checkpoint of the record: the first `size` records have this root. `note` is what was signed, whole."""
+
+    size: int
+    root: bytes
+    note: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Leaf:
+    """A record with its number: `position` counts from 0."""
+
+    position: int
+    hash: bytes
+
+
+class Tree(Protocol):
+    """The Merkle tree over the audit record: which record has which number, and what proves it."""
+
+    async def unsealed(self) -> bool:
+        """Whether there are records that no checkpoint covers yet."""
+        ...
+
+    async def grow(self, *, limit: int) -> Frontier | None:
+        """Number up to `limit` committed records, in the order they were written, and return the tree as it then is.
+
+        None, and nothing is numbered, while somebody else is about it: until this transaction ends nobody else is."""
+        ...
+
+    async def waiting(self) -> bool:
+        """Whether there are records without a number."""
+        ...
+
+    async def seal(self, checkpoint: SealedCheckpoint) -> None:
+        """Keep a signed checkpoint."""
+        ...
+
+    async def latest(self) -> SealedCheckpoint | None: ...
+
+    async def sealed(self, size: int) -> SealedCheckpoint | None:
+        """The smallest checkpoint of at least this size."""
+        ...
+
+    async def size(self) -> int:
+        """How many records have a number."""
+        ...
+
+    async def kept(self, *, after: int, limit: int) -> tuple[KeptLeaf, ...]:
+        """The leaves beyond number `after` as they are kept, damaged or not, for whoever verifies them."""
+        ...
+
+    async def notes(self, *, at_most: int) -> tuple[str, ...]:
+        """Signed checkpoints spread evenly over the record, the last one among them."""
+        ...
+
+    async def strays(self) -> tuple[int, ...]:
+        """The rows of records that have no number and wait for none: the first few."""
+        ...
+
+    async def leaf(self, wanted: int | bytes) -> Leaf | None:
+        """By number or by leaf hash; of equal records the first."""
+        ...
+
+    async def positions(self, hashes: Collection[bytes]) -> Mapping[bytes, int]:
+        """The numbers of those leaf hashes that have one."""
+        ...
+
+    async def nodes(self, wanted: Collection[Node]) -> Mapping[Node, bytes]:
+        """Nodes of complete subtrees. Raises LookupError where one is not in the tree."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """A policy set that was in force, whole. `documents` are (file name, text)."""
+
+    digest: str
+    version: str
+    documents: tuple[tuple[str, str], ...]
+    loaded_at: datetime
+
+
+class Snapshots(Protocol):
+    """Every policy set that ever decided something."""
+
+    async def put(self, snapshot: Snapshot) -> bool:
+        """False where this digest was stored before."""
+        ...
+
+    async def get(self, digest: str) -> Snapshot | None: ...
+
+    async def all(self) -> tuple[Snapshot, ...]: ...

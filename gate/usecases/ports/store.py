@@ -1,0 +1,83 @@
+"""One transaction over everything that is stored, and how transactions are opened."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+from gate.domain.backlog import Asked, Waiting
+from gate.domain.reviewing import Given
+from gate.usecases.ports.actions import Actions, Asks, Deadlines, Grants
+from gate.usecases.ports.directory import Agents, Delegations, Listings, Pins
+from gate.usecases.ports.messages import Cards, Digests, Outbox, Pings
+from gate.usecases.ports.record import Audit, Snapshots, Tree
+
+
+class Figures(Protocol):
+    """What figures are made of: bounded reads, in no particular order."""
+
+    async def waiting(self, now: datetime) -> tuple[Waiting, ...]:
+        """What is open, by risk, the highest first."""
+        ...
+
+    async def asked(self, since: datetime, *, limit: int) -> tuple[Asked, ...]:
+        """The newest `limit` requests that asked people since then."""
+        ...
+
+    async def given(self, since: datetime, *, person: str | None = None, limit: int) -> tuple[Given, ...]:
+        """The newest `limit` votes since then, of everybody or of one person."""
+        ...
+
+
+class Transaction(Protocol):
+    """One database transaction over all aggregates; committed on clean exit, rolled back otherwise."""
+
+    @property
+    def actions(self) -> Actions: ...
+    @property
+    def asks(self) -> Asks: ...
+    @property
+    def deadlines(self) -> Deadlines: ...
+    @property
+    def grants(self) -> Grants: ...
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def audit(self) -> Audit: ...
+    @property
+    def tree(self) -> Tree: ...
+    @property
+    def cards(self) -> Cards: ...
+    @property
+    def digests(self) -> Digests: ...
+    @property
+    def pings(self) -> Pings: ...
+    @property
+    def pins(self) -> Pins: ...
+    @property
+    def delegations(self) -> Delegations: ...
+    @property
+    def agents(self) -> Agents: ...
+    @property
+    def listings(self) -> Listings: ...
+    @property
+    def snapshots(self) -> Snapshots: ...
+    @property
+    def figures(self) -> Figures: ...
+
+
+class Store(Protocol):
+    """Opens transactions. `writing` serialises where the engine needs it; `reading` never blocks a writer."""
+
+    def writing(self) -> AbstractAsyncContextManager[Transaction]: ...
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]: ...
+
+    async def check(self) -> None:
+        """Raises `StoreUnavailable` where a decision could not be made durable now."""
+        ...
+
+
+class StoreUnavailable(Exception):
+    """The database cannot take a decision now; the caller answers 503 or tries again."""
