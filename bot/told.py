@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.blocks.words import utc
 from gate.domain.eligibility import risk_of, slots, voices
 from gate.domain.emergency import Finding
@@ -77,13 +79,29 @@ def _missing(record: ActionRecord, directory: Directory) -> str:
         return "A second person looks at it independently."
     counted = voices(record, directory)
     needed = max(plan.quorum, len(plan.distinct_groups))
-    open_slots = [
-        group for group, who in slots(plan, counted, directory, risk_of(record)).items() if who is None
-    ]
+    seats = slots(plan, counted, directory, risk_of(record))
+    open_slots = [group for group, who in seats.items() if who is None]
     missing = max(needed - len(counted), len(open_slots), 1)
-    one = "One more person is" if missing == 1 else f"{missing} more people are"
-    of = f", among them someone of {_and(open_slots)}" if open_slots else ""
-    return f"{one} needed ({len(counted)} of {needed}){of}."
+    if missing > 1:
+        of = f", among them someone of {_and(open_slots)}" if open_slots else ""
+        return f"{missing} more people are needed ({len(counted)} of {needed}){of}."
+    whom = f": someone of {' or '.join(_could_stay_open(record, directory, plan))}" if open_slots else ""
+    return f"One more person is needed ({len(counted)} of {needed}){whom}."
+
+
+def _could_stay_open(record: ActionRecord, directory: Directory, plan: ApprovalPlan) -> list[str]:
+    """The groups of which any one may come last: those that the people so far need not fill to be seated at all."""
+
+    def seated(groups: tuple[str, ...]) -> int:
+        seats = slots(
+            replace(plan, distinct_groups=groups), voices(record, directory), directory, risk_of(record)
+        )
+        return sum(who is not None for who in seats.values())
+
+    most = seated(plan.distinct_groups)
+    return [
+        g for g in plan.distinct_groups if seated(tuple(o for o in plan.distinct_groups if o != g)) == most
+    ]
 
 
 def _and(names: list[str]) -> str:

@@ -100,7 +100,10 @@ def _blocks(view: ActionView, payload: Excerpt, scale: float) -> Iterator[Json]:
     else:
         yield parts.lines(progress.state(view))
     if view.joined:
-        yield parts.note(f"Asked {count(view.joined + 1, 'time', 'times')}: one decision answers all of them")
+        answers = "answers" if view.status is Status.PENDING else "answered"
+        yield parts.note(
+            f"Asked {count(view.joined + 1, 'time', 'times')}: one decision {answers} all of them"
+        )
     yield parts.note(_footer(view))
 
 

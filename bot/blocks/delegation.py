@@ -79,7 +79,7 @@ def home_blocks(found: Sequence[DelegationView], person: PersonRef) -> list[Json
             label=f"End: {text}",
         )
         blocks.append({"type": "section", "text": parts.own(text, 3_000), "accessory": button})
-        blocks.append(parts.lines([_when(item), _what(item)]))
+        blocks.append(parts.lines([_when(item), _what(item, person)]))
     if len(found) > MAX_SHOWN:
         blocks.append(parts.note(f"… and {len(found) - MAX_SHOWN} more."))
     return blocks
@@ -100,8 +100,8 @@ def delegation_message(item: DelegationView, reader: PersonRef, event: str) -> L
         text = f"{by} ended the delegation: {said}. It holds no longer."
         first = [parts.words(f"{by} ended a delegation. ", bold=True), parts.words(f"{said}: no longer.")]
         return Line(clip_bytes(inert(text), MAX_FALLBACK), [parts.lines([first])])
-    text = f"{said}, from {utc(item.start)} until {utc(item.end)}: {scope(item)}."
-    paragraphs = [[parts.words(said, bold=True)], _when(item), _what(item)]
+    text = f"{said}, from {utc(item.start)} until {utc(item.end)}: {scope(item, reader)}."
+    paragraphs = [[parts.words(said, bold=True)], _when(item), _what(item, reader)]
     if reader.id == item.delegate.id:
         paragraphs.append(
             [parts.words("Your vote then counts as theirs and yours together. You cannot hand it on.")]
@@ -119,7 +119,7 @@ def sentence(item: DelegationView, reader: PersonRef) -> str:
     return f"{parts.name(item.delegate)} decides for {whom}"
 
 
-def scope(item: DelegationView) -> str:
+def scope(item: DelegationView, reader: PersonRef) -> str:
     """What was lent, in words."""
     found: list[str] = []
     if item.topics:
@@ -128,7 +128,7 @@ def scope(item: DelegationView) -> str:
         found.append(
             f"as a member of {listed([shown(g, 60) for g in item.groups[:8]])}{_more(item.groups, 8)}"
         )
-    return ", ".join(found) or "everything the grantor may decide"
+    return ", ".join(found) or f"everything {'you' if reader.id == item.grantor.id else 'they'} may decide"
 
 
 def _when(item: DelegationView) -> list[Json]:
@@ -139,8 +139,8 @@ def _when(item: DelegationView) -> list[Json]:
     return [*told, parts.when(item.end)]
 
 
-def _what(item: DelegationView) -> list[Json]:
-    return [parts.words(f"{scope(item)} · “{shown(item.reason, 300)}”")]
+def _what(item: DelegationView, reader: PersonRef) -> list[Json]:
+    return [parts.words(f"{scope(item, reader)} · “{shown(item.reason, 300)}”")]
 
 
 def _more(items: Sequence[str], most: int) -> str:

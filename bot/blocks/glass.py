@@ -50,7 +50,8 @@ def choose_modal(found: Sequence[QueueLine]) -> Json:
     options = [
         {
             "text": parts.own(
-                f"{RISK_SYMBOLS[line.risk]} {line.risk.value.upper()} · {trimmed(shown(line.summary, 200), 58)}", 75
+                f"{RISK_SYMBOLS[line.risk]} {line.risk.value.upper()} · {trimmed(shown(line.summary, 200), 58)}",
+                75,
             ),
             "value": ids.card_value(line.action_id, line.version),
         }

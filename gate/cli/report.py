@@ -95,17 +95,26 @@ def _print(found: ReportView) -> None:
     ]
     table(("waiting now", "requests", "oldest", "overdue", "held"), rows, empty="Nothing waits for anybody.")
     say("")
-    table(("requests of the last", *_COLUMNS), [_row(each, found) for each in found.spans], empty="")
+    columns = [_column(each, found) for each in found.spans]
+    heads = [column["requests of the last"] for column in columns]
+    lines = [
+        {
+            "requests of the last": name,
+            **{head: column[name] for head, column in zip(heads, columns, strict=True)},
+        }
+        for name in _FIGURES
+    ]
+    table(("requests of the last", *heads), lines, empty="")
     if not all(each.complete for each in found.spans):
         say("* the newest only: there were too many to read them all")
     say("")
     table(
         (
             "reviewer, 30 days",
-            "decisions",
+            "votes",
             "approved",
-            "corrected",
-            "commented",
+            "edited",
+            "comments",
             "median",
             "p90",
             "blind",
@@ -118,7 +127,7 @@ def _print(found: ReportView) -> None:
         say("There were too many votes to read them all; the newest stand for the rest.")
 
 
-_COLUMNS = (
+_FIGURES = (
     "asked",
     "approved",
     "rejected",
@@ -135,14 +144,14 @@ _COLUMNS = (
 )
 
 
-def _row(each: Span, found: ReportView) -> dict[str, Any]:
+def _column(each: Span, found: ReportView) -> dict[str, Any]:
     care = found.care
     return {
         "requests of the last": _length(each.length) + ("" if each.complete else " *"),
         "by timer": each.timeout_allowed,
         "median": _wait(each.median_wait_sec, care.target_median_wait_sec),
         "p95": _wait(each.p95_wait_sec, care.target_p95_wait_sec),
-        **{name: getattr(each, name) for name in _COLUMNS if hasattr(each, name)},
+        **{name: getattr(each, name) for name in _FIGURES if hasattr(each, name)},
     }
 
 
@@ -150,10 +159,10 @@ def _person(line: ReviewerLine) -> dict[str, Any]:
     figures = line.figures
     return {
         "reviewer, 30 days": f"{line.person.name} ({line.person.id})",
-        "decisions": figures.decisions,
+        "votes": figures.decisions,
         "approved": figures.approved,
-        "corrected": figures.corrected or None,
-        "commented": figures.commented or None,
+        "edited": figures.corrected or None,
+        "comments": figures.commented or None,
         "median": _long(figures.median_sec),
         "p90": _long(figures.p90_sec),
         "blind": f"{figures.disagreed} of {figures.second_reviews} differ"

@@ -150,7 +150,7 @@ async def store_lines(desk: Desk) -> tuple[Line, ...]:
         waiting, dead = await tx.outbox.depth()
         rows = await tx.outbox.rows(dead_only=True, limit=FEW_SHOWN)
     if not dead:
-        return commit, ok("outbox", "dead letters", f"none; {waiting} messages wait")
+        return commit, ok("outbox", "dead letters", f"none; waiting to be sent: {waiting}")
     shown = "; ".join(f"{row.id} ({row.channel} {row.kind}): {row.last_error}" for row in rows)
     return commit, warn(
         "outbox",
