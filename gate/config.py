@@ -1,4 +1,4 @@
-"""The settings: names, defaults and meanings of the environment variables; `wiring.py` acts on them."""
+"""The settings: names, defaults and meanings of the environment variables; `wiring/` acts on them."""
 
 from __future__ import annotations
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+import psycopg
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from gate.store.address import Address
+from gate.usecases.ports import StoreUnavailable
 
 POOL_SIZE = 10
 """Connections a gate process holds; transactions are short, so a few serve many clients."""
@@ -72,3 +75,17 @@ def reading(engine: AsyncEngine) -> AsyncEngine:
 
 def _connecting(address: Address) -> dict[str, Any]:
     return {name: value for name, value in _CONNECTING.items() if name not in address.url.query}
+
+
+async def database_time(url: str) -> datetime:
+    """What PostgreSQL's clock says. Raises StoreUnavailable."""
+    try:
+        async with await psycopg.AsyncConnection.connect(
+            url, autocommit=True, connect_timeout=5
+        ) as connection:
+            row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
+    except psycopg.Error as error:
+        raise StoreUnavailable(f"The database did not tell the time ({type(error).__name__}).") from None
+    if row is None:
+        raise StoreUnavailable("The database did not tell the time.")
+    return row[0]

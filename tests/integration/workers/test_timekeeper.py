@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from gate.clock import SteadyClock
+from gate.store.postgres import database_time
 from gate.usecases.ports import StoreUnavailable
-from gate.wiring import _database_time
 from gate.workers.timekeeper import Timekeeper
 
 TRUE = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
@@ -75,7 +75,7 @@ async def test_postgresql_tells_its_time(postgres_url: str):
         row = connection.execute("SELECT clock_timestamp()").fetchone()
         assert row is not None
         before = row[0]
-        told = await _database_time(postgres_url)
+        told = await database_time(postgres_url)
         row = connection.execute("SELECT clock_timestamp()").fetchone()
         assert row is not None
     assert before <= told <= row[0]
@@ -83,4 +83,4 @@ async def test_postgresql_tells_its_time(postgres_url: str):
 
 async def test_a_database_that_is_not_there_is_unavailable():
     with pytest.raises(StoreUnavailable):
-        await _database_time("postgresql://nobody@127.0.0.1:1/nothing")
+        await database_time("postgresql://nobody@127.0.0.1:1/nothing")

@@ -1,26 +1,20 @@
-"""The composition root: which parts a gate is made of, and in which order they start and stop; it decides nothing."""
+"""One gate process: which parts it is made of, and in which order they start and stop; it decides nothing."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from importlib.metadata import version
 from typing import Any
 
-import psycopg
 import structlog
 from aiohttp import web
-from pydantic import SecretStr
 
 from bot.app import Bot, SlackSettings, build_bot
-from bot.checkup import Examination, examine
-from bot.sandbox import Sandbox, SandboxChannel, SandboxUser, Workspace, default_workspace
+from bot.sandbox import Sandbox
 from gate.clock import SteadyClock
 from gate.config import Address, Settings
 from gate.delivery import email, pagerduty
@@ -35,9 +29,14 @@ from gate.keyring.checkpoints import load_checkpoint_signer
 from gate.keyring.signer import GrantSigner, load_signer
 from gate.keyring.webhooks import load_webhook_secret
 from gate.metrics import Metrics
-from gate.store import SqlStore, open_store
+from gate.store import open_store
+from gate.store.postgres import database_time
 from gate.usecases.filling import SCHEDULE, USERGROUP, sources
-from gate.usecases.ports import DeliveryChannel, Deps, Limits, Rules, RulesSource, StoreUnavailable
+from gate.usecases.ports import Deps, Limits, StoreUnavailable
+from gate.wiring.desk import Desk
+from gate.wiring.listening import StartError, listen
+from gate.wiring.sandbox import start_sandbox
+from gate.wiring.slack import revealed, slack_of
 from gate.workers.directory import DirectoryKeeper, LiveRules
 from gate.workers.figures import FigureKeeper, ReviewMeter
 from gate.workers.outbox import OutboxWorker, Terms
@@ -50,15 +49,14 @@ from gate.workers.wakeups import FALLBACK_SEC, LocalWakeups
 
 log = structlog.get_logger(__name__)
 
+
 SLACK_ATTEMPTS = 20
 """Attempts that count before a Slack message is a dead letter: more than an hour with the back-off."""
+
+
 STOP_SEC = 1.5
 """How long requests, and then deliveries, under way may take when the gate stops; with the bot's own grace less than
 five seconds in all. A delivery cut short is looked for before it is made again."""
-
-
-class StartError(Exception):
-    """The gate cannot start; the message is a sentence for whoever started it."""
 
 
 class Gate:
@@ -101,7 +99,7 @@ class Gate:
         signer = load_signer(settings.keys)
         notary = load_checkpoint_signer(settings.keys)
         secret = load_webhook_secret(settings.keys)
-        listening = begun.enter_context(_listen(settings.bind, "GATE_BIND"))
+        listening = begun.enter_context(listen(settings.bind, "GATE_BIND"))
         self.url = Address(listening.getsockname()[:2]).url
         public_url = settings.public_url or self.url
         # The files are read before the database is opened: a broken policy set should not cost a migration.
@@ -112,7 +110,7 @@ class Gate:
         await store.start()
         begun.push_async_callback(store.close)
         if not settings.on_sqlite:
-            timekeeper = Timekeeper(self._clock, lambda: _database_time(settings.database_url))
+            timekeeper = Timekeeper(self._clock, lambda: database_time(settings.database_url))
             await timekeeper.start()
             begun.push_async_callback(timekeeper.stop)
         rules = RulesInForce(holder, store=store, clock=self._clock, metrics=self._metrics)
@@ -212,7 +210,7 @@ class Gate:
         """The workspace of the environment's tokens, or without any a sandbox workspace started here."""
         settings = self.settings
         if settings.slack_mode != "sandbox":
-            return _slack_of(settings)
+            return slack_of(settings)
         sandbox = self.sandbox = await start_sandbox(settings, directory)
         self._running.push_async_callback(sandbox.stop)
         log.warning(
@@ -225,7 +223,7 @@ class Gate:
 
     def _outside(self, deps: Deps, bot: Bot) -> dict[str, Terms]:
         """The ways by which ladders reach people outside Slack; what is not set up answers that it is not."""
-        server, key = self.settings.mail_server, _revealed(self.settings.pagerduty_routing_key)
+        server, key = self.settings.mail_server, revealed(self.settings.pagerduty_routing_key)
         ways = {
             "email": Terms(channel=Nowhere("SMTP_URL")),
             "pagerduty": Terms(channel=Nowhere("PAGERDUTY_ROUTING_KEY")),
@@ -266,7 +264,7 @@ class Gate:
 
     def _schedules(self) -> PagerDutySchedules:
         return PagerDutySchedules(
-            token=_revealed(self.settings.pagerduty_api_token),
+            token=revealed(self.settings.pagerduty_api_token),
             api_url=self.settings.pagerduty_api_url,
             clock=self._clock,
         )
@@ -336,189 +334,7 @@ async def serve(
         await gate.stop()
 
 
-async def start_sandbox(settings: Settings, directory: Directory) -> Sandbox:
-    """A serving stand-in workspace with these people, its messages kept between starts. Raises StartError."""
-    settings.sandbox_state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    sandbox = Sandbox(sandbox_workspace(directory), state_path=settings.sandbox_state)
-    try:
-        await sandbox.start(*settings.sandbox_bind)
-    except OSError as error:
-        await sandbox.stop()
-        raise StartError(_taken("GATE_SANDBOX_BIND", settings.sandbox_bind, error)) from None
-    return sandbox
-
-
-class _NoRules:
-    """The rules of a command-line verb that needs none, so that a broken policy file is in nobody's way."""
-
-    @property
-    def current(self) -> Rules:
-        raise RuntimeError("this verb uses no policy")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Desk:
-    """What a command-line verb works with, beside a gate that may be running."""
-
-    store: SqlStore
-    deps: Deps
-
-
-@asynccontextmanager
-async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
-    """The store and what commands need, without serving anything. Raises StoreError or StoreUnavailable."""
-    clock = SteadyClock()
-    rules: RulesSource = _NoRules()
-    async with open_store(settings.database_url, clock=clock, exclusive=False) as store:
-        if not settings.on_sqlite:
-            clock.anchor(await _database_time(settings.database_url))
-        yield Desk(
-            store=store,
-            deps=Deps(
-                store=store,
-                clock=clock,
-                ids=TimeSortedIds(clock),
-                signer=load_signer(settings.keys),
-                rules=rules,
-                wakeups=LocalWakeups(),
-            ),
-        )
-
-
-async def examine_slack(desk: Desk, settings: Settings, rules: Rules) -> Examination:
-    """What the workspace of these settings looks like; without tokens, the sandbox workspace of a running gate."""
-    async with desk.store.reading() as tx:
-        pins = {name: pin for name in rules.directory.people if (pin := await tx.pins.by_person(name))}
-    return await examine(_slack_of(settings), rules, pins)
-
-
-@asynccontextmanager
-async def posting(
-    desk: Desk, settings: Settings, rules: Rules
-) -> AsyncIterator[tuple[Deps, DeliveryChannel]]:
-    """Use-cases under these rules, and the way to Slack, in a process that serves nothing."""
-    deps = replace(desk.deps, rules=_TheseRules(rules))
-    bot = build_bot(deps, _slack_of(settings))
-    async with bot.posting() as channel:
-        yield deps, channel
-
-
-@dataclass(frozen=True, slots=True)
-class _TheseRules:
-    """Rules read once, for a verb that ends before they could change."""
-
-    current: Rules
-
-
-def _slack_of(settings: Settings) -> SlackSettings:
-    """The workspace of the tokens; without any, the sandbox workspace where a running gate serves one."""
-    if settings.slack_mode == "sandbox":
-        app = default_workspace().app
-        return SlackSettings(
-            bot_token=app.bot_token, app_token=app.app_token, api_url=f"{settings.sandbox_bind.url}/api/"
-        )
-    return SlackSettings(
-        bot_token=_revealed(settings.slack_bot_token) or "",
-        app_token=_revealed(settings.slack_app_token),
-        signing_secret=_revealed(settings.slack_signing_secret),
-        api_url=settings.slack_api_url,
-    )
-
-
-def sandbox_workspace(directory: Directory) -> Workspace:
-    """A workspace with the people of people.yaml, a guest, a person who left, and the channels the groups name."""
-    base = default_workspace()
-    people = [
-        SandboxUser(
-            person.slack or f"U0{''.join(c for c in person.id.upper() if c.isalnum())}",
-            person.id,
-            person.name,
-            person.email,
-            title=_title(directory, person.id),
-            deleted=not person.active,
-        )
-        for person in directory.people.values()
-    ]
-    known = {user.id for user in people}
-    extras = [u for u in base.users if u.id not in known and (u.is_restricted or u.is_stranger)]
-    insiders = [user.id for user in people]
-    everyone = (*insiders, *(user.id for user in extras), base.app.bot_user_id)
-    names = _channels(directory)
-    channels = [
-        SandboxChannel(
-            f"C0{''.join(c for c in name.upper() if c.isalnum())}"[:20],
-            name,
-            everyone
-            if members is None
-            else (*(u.id for u in people if u.name in members), base.app.bot_user_id),
-            is_private=members is not None,
-        )
-        for name, members in names.items()
-    ]
-    return Workspace(users=(*people, *extras), channels=tuple(channels), app=base.app)
-
-
-def _channels(directory: Directory) -> dict[str, frozenset[str] | None]:
-    """Channel name -> person ids of a group's own channel, None where everybody is in it."""
-    names: dict[str, frozenset[str] | None] = {
-        name.removeprefix("#"): None
-        for name in (directory.default_channel, directory.escalation_channel)
-        if name is not None
-    }
-    for group in directory.groups.values():
-        if group.channel is not None:
-            name = group.channel.removeprefix("#")
-            if name not in names:
-                names[name] = frozenset(group.members)
-            elif (members := names[name]) is not None:
-                names[name] = members | frozenset(group.members)
-    return names
-
-
-def _title(directory: Directory, person_id: str) -> str:
-    groups = sorted(group.name for group in directory.groups.values() if person_id in group.members)
-    return ", ".join(groups) or "In no reviewer group"
-
-
-def _revealed(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
-
-
 def _check(name: str, problem: str | None) -> Check:
     if problem is None:
         return Check(name=name, state="ok")
     return Check(name=name, state="degraded", detail=problem)
-
-
-def _taken(setting: str, address: Address, error: OSError) -> str:
-    where = f"{address.host}:{address.port}"
-    if error.errno == errno.EADDRINUSE:
-        return f"{where} is taken by another process; stop it, or set {setting} to another address (port 0: any)."
-    return f"{where} ({setting}) cannot be listened on: {error.strerror or error}."
-
-
-def _listen(address: Address, setting: str) -> socket.socket:
-    """A bound socket: the port is taken, or refused, before anything else is touched."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((address.host, address.port))
-    except OSError as error:
-        listening.close()
-        raise StartError(_taken(setting, address, error)) from None
-    return listening
-
-
-async def _database_time(url: str) -> datetime:
-    """What PostgreSQL's clock says. Raises StoreUnavailable."""
-    try:
-        async with await psycopg.AsyncConnection.connect(
-            url, autocommit=True, connect_timeout=5
-        ) as connection:
-            row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
-    except psycopg.Error as error:
-        raise StoreUnavailable(f"The database did not tell the time ({type(error).__name__}).") from None
-    if row is None:
-        raise StoreUnavailable("The database did not tell the time.")
-    return row[0]
