@@ -111,7 +111,9 @@ def _edited(event: ThreadEvent, view: ActionView) -> Told:
     return _said("✎", _who(event), rest, *progress.changes(edit.changes, most=20), *_comment(edit.comment))
 
 
-def _reassigned(event: ThreadEvent, _: ActionView) -> Told:
+def _reassigned(event: ThreadEvent, view: ActionView) -> Told:
+    mine = [r for r in view.reassignments if event.who and r.by.id == event.who.id]
+    said = min(mine, key=lambda r: abs(r.at - event.at)).reason if mine else None
     names = listed([parts.name(p) for p in event.mention[:10]]) or "others"
     sentence = f"{_who(event)} asked {names} to decide."
     first = [
@@ -120,7 +122,7 @@ def _reassigned(event: ThreadEvent, _: ActionView) -> Told:
         parts.words(" asks"),
         *_ping(event.mention),
     ]
-    return sentence, [[*first, parts.words(" to decide.")]]
+    return sentence, [[*first, parts.words(" to decide.")], *_comment(said)]
 
 
 def _rebalanced(event: ThreadEvent, _: ActionView) -> Told:

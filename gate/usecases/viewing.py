@@ -27,6 +27,7 @@ from gate.usecases.views import (
     ExecutionView,
     HistoryView,
     PersonRef,
+    ReassignmentView,
     SlotView,
     StandInView,
     VoteView,
@@ -135,6 +136,9 @@ def action_view(
                 changes=_changes(before.payload, after.payload),
             )
             for before, after in zip(record.versions, record.versions[1:], strict=False)
+        ),
+        reassignments=tuple(
+            ReassignmentView(by=ref(r.by), at=r.at, reason=r.reason) for r in record.reassignments
         ),
         evidence=(
             *(

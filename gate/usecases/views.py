@@ -102,6 +102,15 @@ class EditView:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ReassignmentView:
+    """Who asked others, when and why."""
+
+    by: PersonRef
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HistoryView:
     """What the gate itself knows: earlier actions of this agent and topic in the last 30 days."""
 
@@ -263,6 +272,7 @@ class ActionView:
     emergency: EmergencyView | None = None
     joined: int = 0
     """Equal proposals that came while it waited."""
+    reassignments: tuple[ReassignmentView, ...] = ()
 
     @property
     def approvals(self) -> tuple[VoteView, ...]:

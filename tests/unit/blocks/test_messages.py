@@ -16,8 +16,9 @@ from bot.blocks.home import home, in_order
 from bot.blocks.thread import thread_line
 from bot.blocks.words import span
 from gate.domain.audit import KINDS as AUDIT_KINDS
-from gate.usecases.views import ActionView
+from gate.usecases.views import ActionView, ReassignmentView
 from tests.fakes.views import (
+    ANA,
     APPROVED,
     CANCELLED,
     CRITICAL,
@@ -65,6 +66,13 @@ def test_the_thread_tells_what_happened(kind: str, view: ActionView, said: str) 
     line = thread_line(event(kind, view), view)
     assert said in line.text
     assert view.summary in line.text
+
+
+def test_the_thread_tells_why_others_were_asked() -> None:
+    why = ReassignmentView(by=ANA, at=NOW, reason="She knows the <!here> contract")
+    line = thread_line(event("approval.reassigned", REFUND), replace(REFUND, reassignments=(why,)))
+    words = [item["text"] for item in objects(line.blocks) if item.get("type") == "text"]
+    assert "“She knows the <!here> contract”" in words
 
 
 def test_every_kind_the_story_has_is_an_audit_kind_but_the_unknown_one() -> None:
