@@ -332,7 +332,9 @@ async def test_what_waits_too_long_is_unavailable(store: SqlStore, other_store: 
     async def impatient() -> None:
         async with other_store._bound(writable=True) as bound:
             await bound.connection.execute(text("SET LOCAL lock_timeout = '50ms'"))
-            await SqlTransaction(bound, SetClock()).actions.save(approved(action(), "bo"), expected_revision=1)
+            await SqlTransaction(bound, SetClock()).actions.save(
+                approved(action(), "bo"), expected_revision=1
+            )
 
     async with store.writing() as tx:
         assert await tx.actions.save(approved(action()), expected_revision=1)

@@ -398,7 +398,8 @@ MUTANTS = (
     Mutant(
         "INV-08 a seat nobody else can take stays empty",
         "gate/domain/routing.py",
-        "self._filled((*found, person)) > self._filled(found):\n                found[person] = None\n\n    def _take_open",
+        "self._filled((*found, person)) > self._filled(found):\n"
+        "                found[person] = None\n\n    def _take_open",
         "len(found) < self._needed:\n                found[person] = None\n\n    def _take_open",
         "tests/unit/domain/test_routing.py",
     ),
