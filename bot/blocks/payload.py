@@ -135,13 +135,20 @@ def beside(payload: Mapping[str, Json], pointers: Sequence[str], *, most: int) -
     there are."""
     paths = [pointer_path(pointer) for pointer in pointers if pointer]
     exactly, below = frozenset(paths), tuple(f"{path}{mark}" for path in paths for mark in ".[")
-    found: list[str] = []
+    kept: list[Leaf] = []
     rest = 0
     for leaf in leaves(payload) if payload and "" not in pointers else ():
         if leaf.path in exactly or leaf.path.startswith(below):
             continue
+        if len(kept) < most:
+            kept.append(leaf)
+        else:
+            rest += 1
+    column = max((units(leaf.path) for leaf in kept if units(leaf.path) <= KEY_COLUMN), default=0)
+    found: list[str] = []
+    for leaf in kept:
         if len(found) < most:
-            found += _leaf_lines(leaf, KEY_COLUMN)
+            found += _leaf_lines(leaf, column)
         else:
             rest += 1
     return found[:most], rest + bool(found[most:])
