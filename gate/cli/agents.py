@@ -19,7 +19,7 @@ from gate.domain.audit import AuditRecord, timestamp
 from gate.domain.people import Directory, Person
 from gate.policy.people import parse_people
 from gate.usecases.ports import StoredAgent
-from gate.wiring import Desk
+from gate.wiring.desk import Desk
 
 app = typer.Typer(no_args_is_help=True, help="Keys for agents and executors.")
 

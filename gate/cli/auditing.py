@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from gate.cli.output import Exit, fail, say, show, table
+from gate.cli.record import app
 from gate.cli.session import at_desk, explained, settings
 from gate.clock import SteadyClock
 from gate.domain.bundle import Beginning, Key, NotABundle, read
@@ -23,11 +24,12 @@ from gate.keyring.checkpoints import is_signature, load_checkpoint_signer
 from gate.store import open_store
 from gate.store.address import parse_address
 from gate.usecases.auditing import Report, examined, examined_bundle, exported
-from gate.wiring import Desk
+from gate.wiring.desk import Desk
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
 
 
+@app.command()
 def checkpoint(
     keys: Annotated[bool, typer.Option("--keys", help="Print the public keys instead, one a line.")] = False,
     as_json: AsJson = False,
@@ -54,6 +56,7 @@ def checkpoint(
         print(note, end="")
 
 
+@app.command()
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; compressed where it ends in .gz.")],
     as_json: AsJson = False,
@@ -85,6 +88,7 @@ def export(
         say(f"{count} records in {file}")
 
 
+@app.command()
 def verify(
     bundle: Annotated[
         Path | None, typer.Argument(metavar="BUNDLE", help="A file that gate audit export wrote.")

@@ -3,17 +3,56 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from gate.cli import agents, auditing, outbox, people, policy, record, releases, report, serving
-from gate.cli.demo import command as demo
-from gate.cli.doctor import command as doctor
+VERBS = {
+    "run": "gate.cli.demo.command:run",
+    "demo": "gate.cli.demo.command:demo",
+    "serve": "gate.cli.serving:serve",
+    "sandbox": "gate.cli.serving:sandbox",
+    "migrate": "gate.cli.schema:migrate",
+    "doctor": "gate.cli.doctor.command:doctor",
+    "report": "gate.cli.report:report",
+    "policy": "gate.cli.policy:app",
+    "people": "gate.cli.people:app",
+    "agents": "gate.cli.agents:app",
+    "grants": "gate.cli.releases:app",
+    "outbox": "gate.cli.outbox:app",
+    "audit": "gate.cli.auditing:app",
+}
+"""Each verb, and where it is found: a function, or a family of verbs."""
+
+
+class _Verbs(TyperGroup):
+    """Imports a verb when it is called for: a key is made without Slack, and a policy checked without a database."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # typer names the type only in private
+        if cmd_name not in VERBS:
+            return None
+        module, _, attribute = VERBS[cmd_name].partition(":")
+        found = getattr(import_module(module), attribute)
+        if isinstance(found, typer.Typer):
+            found.rich_markup_mode = None
+            command: Any = typer.main.get_group(found)
+        else:
+            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+            alone.command(cmd_name)(found)
+            command = typer.main.get_command(alone)
+        command.name = cmd_name
+        return command
+
 
 app = typer.Typer(
     name="gate",
+    cls=_Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and those may hold secrets
@@ -35,24 +74,6 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-app.command()(demo.run)
-app.command()(demo.demo)
-app.command()(serving.serve)
-app.command()(serving.sandbox)
-app.command()(serving.migrate)
-app.command()(doctor.doctor)
-app.command()(report.report)
-app.add_typer(policy.app, name="policy")
-app.add_typer(people.app, name="people")
-app.add_typer(agents.app, name="agents")
-app.add_typer(releases.app, name="grants")
-app.add_typer(outbox.app, name="outbox")
-record.app.command()(auditing.checkpoint)
-record.app.command()(auditing.export)
-record.app.command()(auditing.verify)
-app.add_typer(record.app, name="audit")
 
 
 def main() -> None:

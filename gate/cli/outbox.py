@@ -10,7 +10,7 @@ from gate.cli.output import fail, say, show, table
 from gate.cli.session import at_desk
 from gate.domain.audit import timestamp
 from gate.usecases.ports import Message
-from gate.wiring import Desk
+from gate.wiring.desk import Desk
 
 app = typer.Typer(no_args_is_help=True, help="Messages on their way out, and dead letters.")
 

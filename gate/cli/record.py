@@ -10,7 +10,7 @@ import typer
 from gate.cli.output import fail, show, table
 from gate.cli.session import at_desk
 from gate.domain.audit import AuditRecord, digest, timestamp
-from gate.wiring import Desk
+from gate.wiring.desk import Desk
 
 app = typer.Typer(no_args_is_help=True, help="The append-only record.")
 

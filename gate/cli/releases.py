@@ -11,7 +11,7 @@ from gate.cli.session import at_desk, operator
 from gate.domain.refusal import Refused
 from gate.usecases import revoke as usecase
 from gate.usecases.commands import Done, RevokeGrants
-from gate.wiring import Desk
+from gate.wiring.desk import Desk
 
 app = typer.Typer(no_args_is_help=True, help="Grants that were handed out.")
 

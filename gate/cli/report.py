@@ -16,7 +16,7 @@ from gate.policy.durations import say_duration
 from gate.usecases.ports import Rules
 from gate.usecases.report import report as read_report
 from gate.usecases.reports import ReportView, ReviewerLine
-from gate.wiring import Desk
+from gate.wiring.desk import Desk
 from gate.workers.reload import PolicyFiles
 
 

@@ -1,4 +1,4 @@
-"""The verbs that serve: the gate, the sandbox workspace alone, and bringing the database to the present schema."""
+"""The verbs that serve: the gate, and the sandbox workspace alone."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Annotated, Any
 import typer
 import uvloop
 
-from gate import wiring
 from gate.cli.output import say, show
 from gate.cli.session import explained, settings
 from gate.config import Address, Settings
 from gate.logs import set_up_logging
 from gate.policy.people import parse_people
-from gate.store.migrate import upgrade
+from gate.wiring import process
+from gate.wiring.sandbox import start_sandbox
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
 
@@ -32,7 +32,7 @@ def serve(as_json: AsJson = False) -> None:
     """Serve the API, the bot and, without Slack tokens, a sandbox workspace, until told to stop."""
     chosen = settings(as_json=as_json)
     set_up_logging(form=chosen.log_format, level=chosen.log_level)
-    gate = wiring.build(chosen)
+    gate = process.build(chosen)
 
     def started() -> None:
         if as_json:
@@ -42,10 +42,10 @@ def serve(as_json: AsJson = False) -> None:
                 say(line)
 
     with explained(as_json=as_json):
-        run_loop(wiring.serve(gate, started=started))
+        run_loop(process.serve(gate, started=started))
 
 
-def banner(gate: wiring.Gate) -> list[str]:
+def banner(gate: process.Gate) -> list[str]:
     """Where things are, and loudly what is only a stand-in."""
     lines = [f"API        {gate.url}", f"docs       {gate.url}/docs"]
     if gate.sandbox is not None:
@@ -83,7 +83,7 @@ async def _sandbox_alone(chosen: Settings, as_json: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     directory = parse_people(chosen.people.read_text(encoding="utf-8"), chosen.people.name)
-    workspace = await wiring.start_sandbox(chosen, directory)
+    workspace = await start_sandbox(chosen, directory)
     try:
         app = workspace.workspace.app
         if as_json:
@@ -104,14 +104,3 @@ async def _sandbox_alone(chosen: Settings, as_json: bool) -> None:
         await stopped.wait()
     finally:
         await workspace.stop()
-
-
-def migrate(as_json: AsJson = False) -> None:
-    """Bring the database to the schema of this version. Stop every gate first, and have a backup."""
-    chosen = settings(as_json=as_json)
-    with explained(as_json=as_json):
-        revision = upgrade(chosen.database_url)
-    if as_json:
-        show({"revision": revision})
-    else:
-        say(f"The database has the schema of this version ({revision}).")

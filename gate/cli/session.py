@@ -15,7 +15,8 @@ from gate.keyring.folder import KeyringError
 from gate.policy.documents import PolicyError
 from gate.store import StoreError
 from gate.usecases.ports import StoreUnavailable
-from gate.wiring import Desk, StartError, open_desk
+from gate.wiring.desk import Desk, open_desk
+from gate.wiring.listening import StartError
 
 T = TypeVar("T")
 

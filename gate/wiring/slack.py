@@ -1,12 +1,19 @@
-"""Which workspace the settings mean, and the tokens for it."""
+"""Which workspace the settings mean, and the way to it for a command that serves nothing."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
 from pydantic import SecretStr
 
-from bot.app import SlackSettings
+from bot.app import SlackSettings, build_bot
+from bot.checkup import Examination, examine
 from bot.sandbox import default_workspace
 from gate.config import Settings
+from gate.usecases.ports import DeliveryChannel, Deps, Rules
+from gate.wiring.desk import Desk
 
 
 def slack_of(settings: Settings) -> SlackSettings:
@@ -26,3 +33,28 @@ def slack_of(settings: Settings) -> SlackSettings:
 
 def revealed(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
+
+
+async def examine_slack(desk: Desk, settings: Settings, rules: Rules) -> Examination:
+    """What the workspace of these settings looks like; without tokens, the sandbox workspace of a running gate."""
+    async with desk.store.reading() as tx:
+        pins = {name: pin for name in rules.directory.people if (pin := await tx.pins.by_person(name))}
+    return await examine(slack_of(settings), rules, pins)
+
+
+@asynccontextmanager
+async def posting(
+    desk: Desk, settings: Settings, rules: Rules
+) -> AsyncIterator[tuple[Deps, DeliveryChannel]]:
+    """Use-cases under these rules, and the way to Slack, in a process that serves nothing."""
+    deps = replace(desk.deps, rules=_TheseRules(rules))
+    bot = build_bot(deps, slack_of(settings))
+    async with bot.posting() as channel:
+        yield deps, channel
+
+
+@dataclass(frozen=True, slots=True)
+class _TheseRules:
+    """Rules read once, for a verb that ends before they could change."""
+
+    current: Rules

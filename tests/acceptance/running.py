@@ -17,7 +17,7 @@ from bot.sandbox import SandboxApp, SandboxChannel, SandboxUser, Workspace
 from gate.cli.agents import add_agent
 from gate.config import Settings
 from gate.domain.people import Person
-from gate.wiring import open_desk
+from gate.wiring.desk import open_desk
 from tests.harness.processes import Processes, Running
 
 Json = dict[str, Any]

@@ -19,7 +19,7 @@ from gate.config import Settings
 from gate.metrics import Metrics
 from gate.store import migrate
 from gate.store.tables import audit
-from gate.wiring import open_desk
+from gate.wiring.desk import open_desk
 from gate.workers.ticker import Ticker
 from tests.acceptance.running import gate_for, slack_env, slack_running
 from tests.fakes.crowd import crowd

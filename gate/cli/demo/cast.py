@@ -10,7 +10,7 @@ from gate.cli.agents import add_agent, key_sha256, new_key
 from gate.cli.demo.wire import Keys
 from gate.domain.audit import AuditRecord
 from gate.domain.people import Person
-from gate.wiring import Desk
+from gate.wiring.desk import Desk
 
 PREFIX = "demo-"
 EXECUTOR = "demo-executor"

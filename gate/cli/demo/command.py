@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from gate import wiring
 from gate.cli.agents import read_directory
 from gate.cli.demo.cast import CastError, hire
 from gate.cli.demo.script import TEAMS, Run, ScriptError, Step, recorded_runs, samples
@@ -23,6 +22,8 @@ from gate.cli.session import explained, settings
 from gate.config import Settings
 from gate.domain.people import Person
 from gate.logs import set_up_logging
+from gate.wiring import process
+from gate.wiring.desk import open_desk
 
 OWNER = "own"
 
@@ -84,7 +85,7 @@ def run(
     chosen = settings()
     level = chosen.log_level if "log_level" in chosen.model_fields_set else "error"
     set_up_logging(form=chosen.log_format, level=level)
-    gate = wiring.build(chosen)
+    gate = process.build(chosen)
 
     def started() -> None:
         for line in _welcome(gate):
@@ -97,7 +98,7 @@ def run(
             say(f"The demo cannot go on: {error} The gate goes on serving.")
 
     with explained():
-        run_loop(wiring.serve(gate, started=started, beside=None if no_demo else beside))
+        run_loop(process.serve(gate, started=started, beside=None if no_demo else beside))
     say("Stopped. Everything is kept; start again to go on.")
 
 
@@ -132,7 +133,7 @@ async def _demo(
             if key is not None and executor_key is not None:
                 keys = Keys(agents={}, executor=executor_key, other=key)
             else:
-                async with wiring.open_desk(chosen) as desk:
+                async with open_desk(chosen) as desk:
                     keys = await hire(desk, agents=_agents(runs), owner=_owner(chosen, owner))
         except (GateGone, GateRefused) as error:
             fail(f"{error} Start one with gate serve, or name one with --url.")
@@ -151,7 +152,7 @@ async def _demo(
     return Exit.REFUSED if stage.tally.troubled else Exit.DONE
 
 
-async def _play_in_house(gate: wiring.Gate, runs: Sequence[Run], pace: float, owner: str) -> None:
+async def _play_in_house(gate: process.Gate, runs: Sequence[Run], pace: float, owner: str) -> None:
     """First what an earlier start left waiting, then the script anew."""
     if gate.desk is None:
         return
@@ -191,7 +192,7 @@ def _owner(chosen: Settings, name: str) -> Person:
     return person
 
 
-def _welcome(gate: wiring.Gate) -> list[str]:
+def _welcome(gate: process.Gate) -> list[str]:
     lines = ["", "Signoff is running.", ""]
     if gate.sandbox is not None:
         lines += [

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from gate import wiring
 from gate.cli.doctor import trial
 from gate.cli.doctor.machine import (
     callback_line,
@@ -38,6 +37,9 @@ from gate.usecases.checkup import (
     warn,
 )
 from gate.usecases.ports import Rules, StoreUnavailable
+from gate.wiring.desk import Desk, open_desk
+from gate.wiring.process import unserved
+from gate.wiring.slack import examine_slack
 from gate.workers.reload import PolicyFiles, read_text, servable
 
 _SHOWN = {Health.OK: "ok  ", Health.WARN: "WARN", Health.FAIL: "FAIL"}
@@ -95,7 +97,7 @@ async def _checks(chosen: Settings, url: str, no_test_card: bool) -> AsyncIterat
         )
         return
     try:
-        async with wiring.open_desk(chosen) as desk:
+        async with open_desk(chosen) as desk:
             async for line in _at_desk(chosen, desk, rules, url if running else None, no_test_card):
                 yield line
     except (StoreError, StoreUnavailable) as error:
@@ -107,7 +109,7 @@ async def _checks(chosen: Settings, url: str, no_test_card: bool) -> AsyncIterat
 
 
 async def _at_desk(
-    chosen: Settings, desk: wiring.Desk, rules: Rules | None, url: str | None, no_test_card: bool
+    chosen: Settings, desk: Desk, rules: Rules | None, url: str | None, no_test_card: bool
 ) -> AsyncIterator[Line]:
     for line in await store_lines(desk):
         yield line
@@ -132,7 +134,7 @@ async def _at_desk(
             "Set the tokens of your workspace before real work depends on it.",
         )
     if not sandbox or url is not None:
-        found = await wiring.examine_slack(desk, chosen, rules)
+        found = await examine_slack(desk, chosen, rules)
         reachable.update(found.reachable)
         for line in found.lines:
             yield line
@@ -150,7 +152,7 @@ async def _at_desk(
 
 def _policy(chosen: Settings) -> tuple[Rules | None, tuple[Line, ...]]:
     try:
-        loaded = servable(PolicyFiles(chosen.policies, chosen.people).load(), wiring.unserved(chosen))
+        loaded = servable(PolicyFiles(chosen.policies, chosen.people).load(), unserved(chosen))
     except PolicyError as error:
         todo = (
             "Correct the file; a running gate goes on with the last good set, and a new one does not start."

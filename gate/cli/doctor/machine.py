@@ -16,7 +16,7 @@ from gate.store import StoreError
 from gate.store.migrate import current, head
 from gate.usecases.checkup import Line, fail, ok, warn
 from gate.usecases.ports import StoreUnavailable
-from gate.wiring import Desk
+from gate.wiring.desk import Desk
 
 ASK_SEC = 10.0
 FEW_SHOWN = 3

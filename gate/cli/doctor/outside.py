@@ -14,7 +14,7 @@ from gate.domain.people import Directory
 from gate.usecases.checkup import Line, fail, ok
 from gate.usecases.filling import SCHEDULE, USERGROUP, Known, filled
 from gate.usecases.ports import Listed, Listing, ListUnavailable
-from gate.wiring import Desk
+from gate.wiring.desk import Desk
 
 ASK_SEC = 10.0
 NO_ALERT = "signoff-doctor"

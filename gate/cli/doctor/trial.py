@@ -21,7 +21,8 @@ from gate.usecases.checkup import Line, fail, ok, warn
 from gate.usecases.commands import CancelAction, SubmitAction
 from gate.usecases.ports import Card, Delivered, DeliveryChannel, Deps, Message, Rules, StoredAgent
 from gate.usecases.submit import submit
-from gate.wiring import Desk, posting
+from gate.wiring.desk import Desk
+from gate.wiring.slack import posting
 
 AGENT = "gate-doctor"
 TOPIC = "signoff.test"

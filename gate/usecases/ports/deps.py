@@ -11,7 +11,7 @@ from typing import Protocol
 from gate.domain.action import Json
 from gate.domain.people import Directory
 from gate.domain.transitions import Change
-from gate.policy.compile import PolicySet
+from gate.policy.snapshot import PolicySet
 from gate.usecases.ports.store import Store
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.sandbox import RateLimits, Sandbox, Workspace
 from gate.policy.people import parse_people
-from gate.wiring import sandbox_workspace
+from gate.wiring.sandbox import sandbox_workspace
 from tests.fakes.world import PEOPLE
 from tests.integration.cli.conftest import House
 

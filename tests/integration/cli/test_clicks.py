@@ -20,7 +20,7 @@ from gate.cli.demo.stage import News, Stage
 from gate.cli.demo.wire import Wire
 from gate.config import Address, Settings
 from gate.usecases.ports import Deps
-from gate.wiring import Gate
+from gate.wiring.process import Gate
 from tests.integration.cli.conftest import House
 
 CHANNEL = "C0APPROVALS"

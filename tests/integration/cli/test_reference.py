@@ -16,12 +16,11 @@ PAGE = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
 
 
 def verbs(command: Any, path: tuple[str, ...] = ("gate",)) -> Iterator[tuple[str, Any]]:
-    inner = getattr(command, "commands", None)
-    if inner is None:
+    if not hasattr(command, "list_commands"):
         yield " ".join(path), command
         return
-    for name, each in inner.items():
-        yield from verbs(each, (*path, name))
+    for name in command.list_commands(None):
+        yield from verbs(command.get_command(None, name), (*path, name))
 
 
 VERBS = dict(verbs(typer.main.get_command(app)))
