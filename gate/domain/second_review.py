@@ -63,6 +63,12 @@ def veiled(record: ActionRecord) -> ActionRecord:
     return replace(record, votes=()) if blind(record) else record
 
 
+def shown_revision(record: ActionRecord) -> int:
+    """The revision as whoever follows a request may know it: a hidden vote does not count until it is told. It never
+    goes down."""
+    return record.revision - (len(record.votes) if blind(record) else 0)
+
+
 def result(record: ActionRecord) -> str | None:
     """`agreed` or `disagreed` once two people have said what they think; None otherwise."""
     if record.plan is None or not record.plan.second_review or not record.status.terminal:

@@ -11,6 +11,7 @@ import structlog
 from gate.domain.eligibility import risk_of
 from gate.domain.reviewing import LOOK_BACK, reviewers
 from gate.domain.risk import Risk
+from gate.domain.second_review import blind
 from gate.domain.transitions import Change
 from gate.metrics import Metrics
 from gate.usecases.ports import Deps
@@ -43,11 +44,16 @@ class ReviewMeter:
                 self._metrics.emergencies.inc()
 
     def _voted(self, change: Change) -> None:
-        vote = change.record.votes[-1]
-        shown = change.record.versions[vote.version - 1].created_at
-        self._metrics.decision_seconds.labels(
-            risk=risk_of(change.record).value, choice=vote.choice.value
-        ).observe(max((vote.at - shown).total_seconds(), 0.0))
+        record = change.record
+        if blind(record):  # a count that moves would tell of the vote
+            return
+        hidden = record.plan is not None and record.plan.second_review
+        current = [vote for vote in record.votes if vote.version == record.version.number]
+        for vote in current if hidden else current[-1:]:
+            shown = record.versions[vote.version - 1].created_at
+            self._metrics.decision_seconds.labels(
+                risk=risk_of(record).value, choice=vote.choice.value
+            ).observe(max((vote.at - shown).total_seconds(), 0.0))
 
 
 class FigureKeeper:

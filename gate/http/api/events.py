@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from gate.domain.request import ActionRecord
+from gate.domain.second_review import shown_revision
 from gate.http.api.presenting import collected
 from gate.http.call import Call
 from gate.http.endpoint import ANYONE, Endpoint, Header, Says
@@ -23,8 +24,8 @@ async def stream(call: Call) -> web.StreamResponse:
     if record is None:
         raise ProblemRaised("unknown_action")
     seen = last_event_id(call.request)
-    seen = seen if seen <= record.revision else 0  # an id this action never had: start over
-    if record.status.terminal and seen == record.revision:
+    seen = seen if seen <= shown_revision(record) else 0  # an id this action never had: start over
+    if record.status.terminal and seen == shown_revision(record):
         # By the standard, 204 tells a browser's EventSource not to come back.
         return web.Response(status=204)
     with call.shared.waits.place() as granted:
@@ -44,12 +45,12 @@ async def stream(call: Call) -> web.StreamResponse:
 
 async def _tell(call: Call, answer: web.StreamResponse, record: ActionRecord, seen: int) -> None:
     current: ActionRecord | None = record
-    told = None
+    told, known = None, record.revision
     settings = call.shared.settings
     while True:
-        if current is not None and current.revision > seen:
+        if current is not None and shown_revision(current) > seen:
             current, grant = await collected(call.deps, call.agent, current)
-            seen = current.revision
+            seen = shown_revision(current)
             document = to_document(current, grant=grant).model_dump_json()
             if document != told:  # what nobody may see yet makes no event either
                 await answer.write(f"id: {seen}\nevent: action\ndata: {document}\n\n".encode())
@@ -57,7 +58,8 @@ async def _tell(call: Call, answer: web.StreamResponse, record: ActionRecord, se
             if current.status.terminal:
                 await answer.write_eof()
                 return
-        news = read.wait_revision(call.deps, record.id, seen, settings.heartbeat)
+        known = known if current is None else current.revision
+        news = read.wait_revision(call.deps, record.id, known, settings.heartbeat)
         heard = await call.shared.waits.until(call.request, news)
         if heard is ABANDONED:
             return

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.integration.http.door import Door, eventually, open_door, secret
+from tests.integration.http.door import POLICY_HERE, Door, eventually, open_door, secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,24 @@ async def test_a_reconnect_resumes_after_the_last_event_seen(door: Door) -> None
         assert last.document["status"] == "approved"
     async with stream(door, made["links"]["self"], last=last.id) as events:
         assert events.answer.status == 204
+
+
+async def test_no_reconnect_tells_of_a_hidden_first_vote(door: Door) -> None:
+    """Under a blind second review neither an event nor its id says that somebody approved."""
+    door.world.source.load(POLICY_HERE + "fatigue_controls: {sampled_second_review_rate: 1}\n")
+    made = (await door.propose()).body
+    async with stream(door, made["links"]["self"]) as events:
+        first = await events.next()
+        assert first is not None
+    await door.approve(made["id"], "ana")
+    async with stream(door, made["links"]["self"]) as events:
+        assert await events.next() == first
+    async with stream(door, made["links"]["self"], last=first.id) as events:
+        await eventually(lambda: door.app_waits() > 0)
+        await door.approve(made["id"], "bo")
+        last = await events.next()
+        assert last is not None
+        assert (last.document["status"], last.id > first.id) == ("approved", True)
 
 
 async def test_an_id_the_action_never_had_starts_over(door: Door) -> None:

@@ -44,6 +44,21 @@ async def test_a_decision_is_timed_by_risk_and_choice_and_never_by_person(gate: 
     assert not labels & (told | {first.id, second.id})
 
 
+async def test_a_hidden_first_vote_is_timed_once_it_may_be_told(gate: World, metrics: Metrics):
+    gate.source.load(POLICY + "fatigue_controls: {sampled_second_review_rate: 1}\n")
+    gate = metered(gate, metrics)
+    record = await ask(gate, 1)
+
+    def approvals() -> float | None:
+        labels = {"risk": "high", "choice": "approve"}
+        return metrics.registry.get_sample_value("signoff_decision_seconds_count", labels)
+
+    await gate.vote(record, "ana")
+    assert not approvals()
+    await gate.vote(record, "bo")
+    assert approvals() == 2
+
+
 async def test_joined_duplicates_and_emergencies_are_counted(gate: World, metrics: Metrics):
     gate.source.load(GLASS)
     gate = metered(gate, metrics)
