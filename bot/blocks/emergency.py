@@ -92,8 +92,11 @@ def emergency_message(view: ActionView, emergency: EmergencyView, why: str, link
         f"for {asking.needed(view)}. Why: {shown(emergency.reason, 600)}. Good until {utc(emergency.until)}. "
         f"Please review it by {utc(emergency.review_due_at)}."
     )
+    asks = (
+        f"{begin}. Please look at it now." if late else "You supervise this release: please look at it now."
+    )
     first: Paragraphs = [
-        [parts.words(f"{SIREN} {begin}. You supervise it: please look at it now.", bold=True)],
+        [parts.words(f"{SIREN} {asks}", bold=True)],
         [parts.words(f"{risk_word(view.risk)} · {shown(view.summary, 700)}")],
         asking.asker(view),
         asking.stopped_by(view),

@@ -82,7 +82,9 @@ def lint_policies(policies: Policies = POLICIES, people: People = PEOPLE, as_jso
     if as_json:
         _print_json({"ok": not findings, "digest": loaded.policy.digest, "findings": plain(findings)})
     elif not findings:
-        typer.echo(f"{len(loaded.policy.documents)} documents, {len(loaded.policy.rules)} rules, no findings")
+        documents, rules = len(loaded.policy.documents), len(loaded.policy.rules)
+        told = f"{documents} document{'s'[: documents != 1]}, {rules} rule{'s'[: rules != 1]}"
+        typer.echo(f"{told}, no findings")
     else:
         table = Table("where", "rule", "code", "what")
         for finding in findings:
