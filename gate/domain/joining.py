@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, cast
 
 from gate.domain.action import Json, Proposal
-from gate.domain.request import ActionRecord
+from gate.domain.request import ActionRecord, DeadlineKind
 from gate.domain.transitions import CARD, Change, move
 
 
@@ -21,6 +21,16 @@ def twin_of(proposal: Proposal, payload_sha256: str) -> str:
     alike = replace(proposal, payload={}, context=replace(proposal.context, run_id=None))
     said = json.dumps([payload_sha256, _plain(alike)], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(said.encode()).hexdigest()
+
+
+def out_of_time(record: ActionRecord, now: datetime) -> bool:
+    """Whether the time of a pending request is up though no timer has said so yet: what asks now would get no time of
+    its own by joining it."""
+    deadline = record.deadline
+    if deadline is None or deadline.kind is DeadlineKind.REPAGE:
+        return False
+    ends = deadline.due_at if deadline.kind is DeadlineKind.EXTENDED else record.sla_at
+    return ends is not None and ends <= now
 
 
 def join(record: ActionRecord, *, now: datetime) -> Change:

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from gate.contract.canonical import payload_sha256
 from gate.domain.callbacks import callback_problem
-from gate.domain.joining import join, twin_of
+from gate.domain.joining import join, out_of_time, twin_of
 from gate.domain.refusal import FieldProblem, Refused
-from gate.domain.request import Grant, Status
+from gate.domain.request import ActionRecord, Grant, Status
 from gate.domain.submission import submit as first_change
 from gate.domain.transitions import Change
 from gate.domain.verdict import Decision, Verdict
@@ -49,7 +49,10 @@ async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
                 asks = verdict.decision is Decision.REQUIRE_APPROVAL
                 # Only what waits has a twin: what policy answers at once does not pay for looking.
                 twin = twin_of(cmd.proposal, digest) if asks and rules.policy.care.join_duplicates else None
-                joined = await _joined(deps, tx, cmd, twin)
+                waiting = await tx.actions.waiting_twin(cmd.agent.id, twin) if twin is not None else None
+                if waiting is not None and out_of_time(waiting, now):
+                    waiting, twin = None, None  # it holds the place of a twin until its timer fires
+                joined = await _joined(deps, tx, cmd, waiting) if waiting is not None else None
                 if joined is not None:
                     changes, grant = [joined], None
                 else:
@@ -101,11 +104,8 @@ async def _replayed(tx: Transaction, cmd: SubmitAction) -> Done | Refused | None
     return Done(record=record, replayed=True) if record is not None else UNKNOWN
 
 
-async def _joined(deps: Deps, tx: Transaction, cmd: SubmitAction, twin: str | None) -> Change | None:
-    """What joining does to the pending action that this proposal equals, committed; None where there is none."""
-    before = await tx.actions.waiting_twin(cmd.agent.id, twin) if twin is not None else None
-    if before is None:
-        return None
+async def _joined(deps: Deps, tx: Transaction, cmd: SubmitAction, before: ActionRecord) -> Change:
+    """What joining does to the pending action that this proposal equals, committed."""
     key = cmd.idempotency_key
     if key is not None and not await tx.actions.add_key(
         before, idempotency_key=key, body_sha256=cmd.body_sha256

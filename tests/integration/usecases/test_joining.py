@@ -57,6 +57,18 @@ async def test_a_join_brings_the_card_up_to_date_once_it_is_out(gate: World):
     assert [(m.action_id, m.kind) for m in await messages(gate)] == [(record.id, "card")]
 
 
+async def test_what_comes_when_time_is_up_gets_time_of_its_own(gate: World):
+    """INV-25, INV-29: the timer is late, and who asks again does not share the end that is about to come."""
+    first = (await gate.propose()).record
+    assert first.sla_at is not None
+    gate.clock.pass_(seconds=(first.sla_at - first.created_at).total_seconds())
+    again = await gate.propose()
+    assert not again.joined
+    assert again.record.id != first.id
+    assert again.record.sla_at is not None
+    assert again.record.sla_at > first.sla_at
+
+
 async def test_what_another_agent_asks_is_another_request(gate: World):
     """Threat 33"""
     mine = await gate.propose()
