@@ -40,7 +40,7 @@ run: env-run
 	@exec $(BIN)/gate run $(ARGS)
 
 test: env-dev chromium
-	@exec $(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: env-dev
 	@exec $(BIN)/python -m pytest tests/bench -m bench -s $(ARGS)

@@ -137,10 +137,9 @@ async def test_replicas_share_what_is_due_and_each_deadline_fires_once(gate: Wor
     assert len({each.action for each in page.items}) == len(page.items) == 100
 
 
+@pytest.mark.parametrize("gate", ["postgresql"], indirect=True)  # SQLite has one writer at a time
 async def test_whoever_decides_just_now_is_not_waited_for_by_the_rest(gate: World, metrics: Metrics):
     """INV-28, INV-52: a vote holds its own action only; its neighbours' deadlines fire while it is being committed."""
-    if not gate.store.address.postgres:
-        pytest.skip("SQLite has one writer at a time")
     records = [(await gate.propose(payload={"amount": 1000 + n, "order": str(n)})).record for n in range(3)]
     gate.clock.pass_(minutes=10)
     async with gate.store.writing() as voting:
