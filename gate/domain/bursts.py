@@ -27,7 +27,7 @@ ALONE = frozenset({"break_glass", "review_overdue"})
 def shares(risk: Risk, placed: Mapping[Risk, int], waiting: Mapping[Risk, int], *, above: int) -> bool:
     """Whether a request shares a message with others instead of having a card of its own.
 
-    `placed` are the requests of its agent that came to the channel within `WITHIN`, `waiting` those that have no
+    `placed` are the open requests of its agent that came to the channel within `WITHIN`, `waiting` those that have no
     place there yet, this one among them. What is critical never shares, and what is high only among many high ones:
     the one that matters is not buried.
     """

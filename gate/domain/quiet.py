@@ -43,18 +43,22 @@ def waits_for(record: ActionRecord, person_id: str, directory: Directory, now: d
     return until
 
 
+def can_be_held(intent: Intent) -> bool:
+    """Whether it is an ask or a reminder to one person, which quiet hours may keep back; nothing else is."""
+    body = intent.body
+    calls = (intent.channel, intent.kind) in _CALLS and body.get("why") in _ASKS
+    return calls and isinstance(body.get("person"), str)
+
+
 def held_until(intent: Intent, record: ActionRecord, directory: Directory, now: datetime) -> datetime | None:
     """Until when a message about `record` (as the transition left it) is kept back; None where it goes at once.
 
     Only asks and reminders to one person are; who is called because they are on call is called.
     """
-    body = intent.body
-    person = body.get("person")
-    if (intent.channel, intent.kind) not in _CALLS or body.get("why") not in _ASKS:
+    if not can_be_held(intent):
         return None
-    if not isinstance(person, str) or (
-        body["why"] == "escalated" and _on_duty(person, record, directory, now)
-    ):
+    person = str(intent.body["person"])
+    if intent.body["why"] == "escalated" and _on_duty(person, record, directory, now):
         return None
     return waits_for(record, person, directory, now)
 

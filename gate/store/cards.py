@@ -49,7 +49,12 @@ class SqlCards:
         statement = (
             select(actions.c.risk, func.count().label("requests"))
             .select_from(cards.join(actions, _OF_ACTION))
-            .where(cards.c.channel == channel, cards.c.posting_since > since, actions.c.agent_id == agent_id)
+            .where(
+                cards.c.channel == channel,
+                cards.c.posting_since > since,
+                actions.c.agent_id == agent_id,
+                PENDING,
+            )
             .group_by(actions.c.risk)
         )
         return {Risk(row.risk): row.requests for row in await self._bound.rows(statement)}

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from gate.domain.eligibility import risk_of
-from gate.domain.quiet import held_until
+from gate.domain.quiet import can_be_held, held_until
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
 from gate.domain.risk import Risk
@@ -58,7 +58,9 @@ async def _tell(deps: Deps, tx: Transaction, changes: list[Change]) -> None:
                     continue
                 waiting.add(change.record.id)
             at = change.audit.at
-            until = held_until(intent, change.record, deps.rules.current.directory, at)
+            until = None
+            if can_be_held(intent):  # a verb of the command line that calls nobody has no directory to ask
+                until = held_until(intent, change.record, deps.rules.current.directory, at)
             ahead = FIRST if risk_of(change.record) is Risk.CRITICAL else timedelta(0)
             messages.append(_message(deps, change.record.id, intent, at, until, ahead=ahead))
     await tx.outbox.add(*messages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,10 @@ async def test_an_executor_pays_nothing_without_a_grant_and_its_death_is_told(
             assert not ledger.exists()
             assert (await kinds(gate, released.id)).count("grant.issued") == 1
             message = await slack.until(
-                lambda state: next((m for m in state["messages"] if "outcome unknown" in m["text"]), None),
+                lambda state: next(
+                    (m for m in state["messages"] if re.match("Your agent .*: outcome unknown", m["text"])),
+                    None,
+                ),
                 saying="the owner is told",
             )
             assert message["channel"].startswith("D")

@@ -109,7 +109,7 @@ class Cards(Protocol):
         ...
 
     async def placed(self, agent_id: str, channel: str, since: datetime) -> Mapping[Risk, int]:
-        """How many requests of the agent came to the channel since then, with a card of their own or sharing one."""
+        """How many open requests of the agent came to the channel since then, with a card of their own or not."""
         ...
 
     async def unplaced(self, agent_id: str, *, limit: int) -> tuple[Unplaced, ...]:

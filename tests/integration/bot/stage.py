@@ -51,6 +51,7 @@ channels: {default: "#approvals"}
 
 POLICY = """
 version: v1
+fatigue_controls: {digest_above: 5}
 guardrails:
   - {id: cap, match: {when: "has(payload.amount) && payload.amount > 50000"}, decision: deny, reason: Over the cap}
 rules:
