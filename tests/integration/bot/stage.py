@@ -23,7 +23,7 @@ from gate.metrics import Metrics
 from gate.store import SqlStore, open_store
 from gate.usecases.commands import CastVote, Done, SubmitAction
 from gate.usecases.decide import decide
-from gate.usecases.ports import Card, Deps, Message, Rules
+from gate.usecases.ports import Card, Deps, Message
 from gate.usecases.submit import submit
 from gate.workers.outbox import OutboxWorker, Terms
 from gate.workers.wakeups import LocalWakeups
@@ -51,7 +51,6 @@ channels: {default: "#approvals"}
 
 POLICY = """
 version: v1
-fatigue_controls: {digest_above: 5}
 guardrails:
   - {id: cap, match: {when: "has(payload.amount) && payload.amount > 50000"}, decision: deny, reason: Over the cap}
 rules:
@@ -290,10 +289,11 @@ async def stage(
     rate_limits: RateLimits | None = None,
     start: bool = True,
     worker: bool = True,
+    policy: str = POLICY,
 ) -> AsyncIterator[Stage]:
     """Everything running, on a database of its own (SQLite unless `url` names another)."""
     clock = SteadyClock()
-    source = Source(current=_rules())
+    source = Source(current=rules(policy, PEOPLE))
     async with AsyncExitStack() as begun:
         slack = Sandbox(
             workspace,
@@ -320,10 +320,6 @@ async def stage(
             if worker:
                 await made.start_worker()
         yield made
-
-
-def _rules() -> Rules:
-    return rules(POLICY, PEOPLE)
 
 
 def refusal_of(result: Done | Refused) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +22,15 @@ from gate.usecases.ports import Card, Delivered, Message, RetryLater
 from gate.usecases.read import wait_decided
 from gate.workers.outbox import OutboxWorker, Terms
 from tests.integration.bot.stage import AGENT, APPROVALS, PEOPLE, POLICY, Stage, buttons, stage, texts
+
+BURSTS = POLICY.replace("version: v1\n", "version: v1\nfatigue_controls: {digest_above: 5}\n", 1)
+
+
+@pytest.fixture
+async def play(tmp_path: Path) -> AsyncIterator[Stage]:
+    """A connected bot of a gate that takes six open requests of an agent within a minute for a burst."""
+    async with stage(tmp_path, policy=BURSTS) as running:
+        yield running
 
 
 def note(number: int, **changes: Any) -> dict[str, Any]:
@@ -311,14 +321,14 @@ async def test_a_replica_that_died_at_it_holds_up_nobody_for_long(play: Stage) -
 
 
 async def test_what_an_edit_makes_critical_gets_its_own_card(tmp_path: Path) -> None:
-    async with stage(tmp_path) as play:
+    async with stage(tmp_path, policy=BURSTS) as play:
         await play.stop_worker()
         records = await flood(play, 7)
         await play.start_worker()
         await play.idle(30)
         rules = play.source.current
         play.reload(
-            POLICY.replace('topics: ["note.*"]}\n    decision: require_approval\n    risk: medium', NOTES)
+            BURSTS.replace('topics: ["note.*"]}\n    decision: require_approval\n    risk: medium', NOTES)
         )
         assert play.source.current is not rules
         result = await edit(
@@ -344,7 +354,7 @@ NOTES = 'topics: ["note.*"]}\n    decision: require_approval\n    risk: critical
 
 async def test_two_replicas_make_one_digest(tmp_path: Path, postgres_url: str) -> None:
     """INV-37: whoever claims which message, the requests of a burst stand in Slack once."""
-    async with stage(tmp_path, url=postgres_url, worker=False) as play:
+    async with stage(tmp_path, url=postgres_url, worker=False, policy=BURSTS) as play:
         records = await flood(play, 20)
         second = build_bot(play.deps, play.settings)
         await second.start()
@@ -491,7 +501,7 @@ async def test_who_was_asked_only_for_what_joined_later_is_told_by_a_message(pla
     await play.start_worker()
     await play.idle(30)
     play.reload(
-        POLICY.replace(
+        BURSTS.replace(
             "groups: [finance], sla: 30m}\n  - id: refunds", "assignees: [dev], sla: 30m}\n  - id: refunds"
         )
     )
@@ -506,7 +516,7 @@ async def test_who_is_left_in_peace_is_named_and_not_mentioned(play: Stage) -> N
     """Quiet hours hold for a digest as for a card: what can wait is told by the message that was held back."""
     await play.stop_worker()
     people = PEOPLE.replace("slack: U0ANA}", 'slack: U0ANA, quiet_hours: {hours: "00:00-23:59", tz: UTC}}')
-    long = POLICY.replace("sla: 30m", "sla: 72h")
+    long = BURSTS.replace("sla: 30m", "sla: 72h")
     play.source.load(long, people)
     records = await flood(play, 7)
     await play.start_worker()
