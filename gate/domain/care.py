@@ -22,7 +22,7 @@ class Care:
     cooldown_sec: int = 1_800
     second_review_rate: float = 0.0
     join_duplicates: bool = True
-    digest_above: int = 20
+    digest_above: int = 12
     target_median_wait_sec: int | None = None
     target_p95_wait_sec: int | None = None
 

@@ -36,7 +36,7 @@ class FatigueControls(Section):
     cooldown: Duration = 1_800
     sampled_second_review_rate: Share = 0.0
     join_duplicates: bool = True
-    digest_above: Annotated[int, Field(gt=0, le=1_000)] = 20
+    digest_above: Annotated[int, Field(gt=0, le=1_000)] = 12
 
 
 class BreakGlassSection(Section):
