@@ -16,7 +16,7 @@ import pytest
 
 from bot.sandbox import RateLimits
 from gate.domain.request import Status
-from tests.integration.bot.stage import AGENT, APPROVALS, Stage, stage, texts
+from tests.integration.bot.stage import AGENT, APPROVALS, POLICY, Stage, stage, texts
 from tests.integration.bot.test_bursts import digests, note, shown
 
 pytestmark = pytest.mark.soak
@@ -54,7 +54,8 @@ def most_in_a_minute(times: list[float]) -> int:
 async def test_five_hundred_requests_in_a_second_call_nobody_twice_a_minute(
     tmp_path: Path, at_once: bool
 ) -> None:
-    async with stage(tmp_path, rate_limits=RateLimits(), start=False) as play:
+    policy = POLICY.replace("version: v1\n", "version: v1\nfatigue_controls: {digest_above: 5}\n", 1)
+    async with stage(tmp_path, rate_limits=RateLimits(), start=False, policy=policy) as play:
         play.deps = replace(play.deps, limits=replace(play.deps.limits, pending_per_agent=1_000))
         channel = play.slack.state.channels[APPROVALS]  # Bo is asked, and does not see the channel
         members = tuple(m for m in channel.members if m != "U0BO")
