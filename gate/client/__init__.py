@@ -3,6 +3,7 @@
 from gate.client.aio import AsyncGate
 from gate.client.errors import (
     ActionFailed,
+    AwaitingCheckpoint,
     Cancelled,
     ConstraintsUnhandled,
     Denied,
@@ -33,6 +34,7 @@ __all__ = [
     "ActionFailed",
     "AsyncExecutor",
     "AsyncGate",
+    "AwaitingCheckpoint",
     "Cancelled",
     "Claims",
     "ConstraintsUnhandled",

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import ParamSpec, Self, TypeVar, Unpack
 
 from gate.client import wire
-from gate.client.errors import GateRefused, StillPending
+from gate.client.errors import AwaitingCheckpoint, GateRefused, StillPending
 from gate.client.executing import AsyncExecutor
 from gate.client.guard import Guarded, Summary, dressed
 from gate.client.released import Released, settled, without_grant
@@ -207,7 +207,7 @@ class AsyncGate:
         return decorate
 
     async def _settle(self, request: wire.Request, until: float) -> Released:
-        """Ask again and again until it is decided or the time is up."""
+        """Ask again and again until it is decided, and its grant there, or the time is up."""
         joined = False
         while True:
             asked = time.monotonic()
@@ -215,7 +215,10 @@ class AsyncGate:
             document = wire.read_action(answer)
             joined = joined or wire.joined(answer)
             left = until - time.monotonic()
-            if document.status != "pending" or left <= 0:
+            waits = wire.awaits_grant(answer)
+            if (document.status != "pending" and not waits) or left <= 0:
+                if waits:
+                    raise AwaitingCheckpoint(without_grant(document), joined=joined)
                 return settled(document, joined=joined)
             pause = wire.pause_before_renewal(answer, asked=request.held, took=time.monotonic() - asked)
             if pause > 0:

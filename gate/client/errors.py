@@ -80,6 +80,17 @@ class StillPending(GateError):
         self.joined = joined
 
 
+class AwaitingCheckpoint(StillPending):
+    """It was released, and its grant comes once the gate has signed a checkpoint over the record of that: `wait` for
+    it again. Where it does not come within seconds the gate's `/readyz` says why."""
+
+    code = "awaiting_checkpoint"
+
+    def __init__(self, document: ActionDocument, *, joined: bool = False) -> None:
+        super().__init__(document, joined=joined)
+        self.args = (f"{document.id} is {document.status}; its grant waits for a signed checkpoint",)
+
+
 class NotReleased(GateError):
     """The decision is no. `reason` says why, `remediations` what to do instead."""
 

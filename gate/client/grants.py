@@ -56,6 +56,7 @@ class _Claims(BaseModel):
     policy_digest: str
     rule: str
     constraints: JsonObject = {}
+    leaf: Sha256 | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +72,9 @@ class Grant:
     constraints: Mapping[str, Json]
     issued_at: int
     expires_at: int
+    leaf: str | None = None
+    """The leaf hash of the record that released it: `GET /v1/audit/proof/inclusion?record=` proves it is on record.
+    None where an older gate signed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,7 @@ def verify(
         constraints=claims.constraints,
         issued_at=claims.iat,
         expires_at=claims.exp,
+        leaf=claims.leaf,
     )
 
 

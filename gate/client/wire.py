@@ -197,6 +197,11 @@ def joined(answer: Answer) -> bool:
     return "signoff-joined" in answer.headers
 
 
+def awaits_grant(answer: Answer) -> bool:
+    """Whether the action is released and its grant will come, once the gate has signed a checkpoint over it."""
+    return "signoff-grant" in answer.headers
+
+
 def worth_retrying(answer: Answer) -> bool:
     """Whether the same request may get another answer a little later: 429, 502, 503, 504; never another 4xx."""
     return answer.status in _RETRIED

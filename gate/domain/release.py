@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from gate.domain.action import Agent, Json
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Grant, GrantState, Outcome, Result
+from gate.domain.risk import Risk
 from gate.domain.transitions import CARD, Change, Intent, move
 
 DEFAULT_AUDIENCE = "executors"
@@ -45,8 +46,14 @@ def collectable(record: ActionRecord, now: datetime) -> Refused | None:
     return None
 
 
-def minting(record: ActionRecord, *, jti: str, issuer: str, now: datetime) -> Minting:
-    """What to sign for the released version (INV-11): it binds action, version, payload and policy.
+def waits_for_checkpoint(record: ActionRecord) -> bool:
+    """Whether its grant is minted only once a signed checkpoint covers the record that released it."""
+    return record.verdict.effective.risk is Risk.CRITICAL
+
+
+def minting(record: ActionRecord, *, jti: str, issuer: str, leaf: bytes, now: datetime) -> Minting:
+    """What to sign for the released version (INV-11): it binds action, version, payload, policy, and by its `leaf`
+    hash the record of its release.
 
     Times are cut to whole seconds, and the grant never outlives the approval itself, nor an emergency release its
     expiry (INV-17).
@@ -72,6 +79,7 @@ def minting(record: ActionRecord, *, jti: str, issuer: str, now: datetime) -> Mi
         "policy_digest": version.policy_digest,
         "rule": version.rule,
         "constraints": dict(record.verdict.constraints),
+        "leaf": leaf.hex(),
     }
     return Minting(jti=jti, claims=claims, audience=audience, issued_at=issued, expires_at=expires)
 

@@ -56,6 +56,11 @@ TABLE: tuple[Transition, ...] = (
 )
 """Every legal move of an action. What is not here cannot happen."""
 
+RELEASING = frozenset(
+    t.kind for t in TABLE if t.target.released and (t.source is None or not t.source.released)
+)
+"""The kinds of record that release an action: each action has at most one of them."""
+
 GRANT_TABLE: Mapping[GrantState, frozenset[GrantState]] = {
     GrantState.ISSUED: frozenset({GrantState.REDEEMED, GrantState.EXPIRED, GrantState.REVOKED}),
     GrantState.REDEEMED: frozenset(),

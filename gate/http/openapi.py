@@ -23,6 +23,8 @@ _HEADERS = {
     "Retry-After": "Seconds after which asking again makes sense",
     "Preference-Applied": "`wait=N`, where a preferred wait was honoured",
     "Signoff-Joined": "`true` where the proposal equals a pending one of the same agent, which is the answer",
+    "Signoff-Grant": "`awaiting-checkpoint` where the action is released, and its grant is there once a checkpoint "
+    "covers the record of that",
     "WWW-Authenticate": "How to authenticate",
     "X-Request-Id": "Names this request in the gate's log",
 }

@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, select
 
 from gate.domain.audit import AuditRecord, canonical_bytes
+from gate.domain.merkle import leaf_hash
+from gate.domain.transitions import RELEASING
 from gate.store.bound import Bound
 from gate.store.cursor import after_seq, read_after_seq
 from gate.store.errors import UnreadableRow
@@ -34,6 +36,16 @@ class SqlAudit:
         """In the order they were appended; raises `UnreadableRow` where bytes and digest disagree."""
         statement = _STORED.where(audit.c.action_id == action_id).order_by(audit.c.seq)
         return tuple(_record(row) for row in await self._bound.rows(statement))
+
+    async def release_of(self, action_id: str) -> bytes | None:
+        """Raises `UnreadableRow` as `of_action` does: a damaged record releases nothing."""
+        statement = (
+            _STORED.where(audit.c.action_id == action_id, audit.c.kind.in_(RELEASING))
+            .order_by(audit.c.seq)
+            .limit(1)
+        )
+        row = await self._bound.row(statement)
+        return None if row is None else leaf_hash(_checked(row))
 
     async def page(self, which: AuditFilter, *, cursor: str | None, limit: int) -> Page[AuditRecord]:
         """Raises ValueError for a cursor that is none, `UnreadableRow` as `of_action` does."""
@@ -80,12 +92,17 @@ def _named(column: ColumnElement[Any], wanted: str) -> ColumnElement[bool]:
 _HIGHEST = chr(0x10FFFF)
 
 
+def _checked(row: Row[Any]) -> bytes:
+    if hashlib.sha256(row.canonical).hexdigest() != row.sha256:
+        raise UnreadableRow(f"Audit record {row.seq}", "its bytes do not have the digest stored with them")
+    return bytes(row.canonical)
+
+
 def _record(row: Row[Any]) -> AuditRecord:
     where = f"Audit record {row.seq}"
-    if hashlib.sha256(row.canonical).hexdigest() != row.sha256:
-        raise UnreadableRow(where, "its bytes do not have the digest stored with them")
+    canonical = _checked(row)
     try:
-        body = json.loads(row.canonical)
+        body = json.loads(canonical)
         if body["v"] != FORMAT:
             raise UnreadableRow(where, f"it has format {body['v']!r}, this version reads {FORMAT}")
         return AuditRecord(

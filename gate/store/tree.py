@@ -151,6 +151,11 @@ class SqlTree:
         row = await self._bound.row(select(leaves).where(is_it).order_by(leaves.c.position).limit(1))
         return None if row is None else Leaf(position=row.position, hash=bytes(row.hash))
 
+    async def covered(self, leaf: bytes) -> bool:
+        signed = select(func.coalesce(func.max(checkpoints.c.size), 0)).scalar_subquery()
+        under = select(leaves.c.position).where(leaves.c.hash == leaf, leaves.c.position < signed)
+        return bool(await self._bound.scalar(select(exists(under))))
+
     async def positions(self, hashes: Collection[bytes]) -> Mapping[bytes, int]:
         if not hashes:
             return {}

@@ -1,22 +1,36 @@
-"""The proposing agent collects its grant: the live one again, or a fresh one while the approval is valid."""
+"""The proposing agent collects its grant: the live one again, or a fresh one while the approval is valid.
+
+A grant for a critical action is minted only once a signed checkpoint covers the record of its release, so that whoever
+executes it can prove later, even against this gate's own database, that it was released.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 from gate.domain.action import Agent
 from gate.domain.refusal import Refused
-from gate.domain.release import collectable, issue, lapse, minting
+from gate.domain.release import collectable, issue, lapse, minting, waits_for_checkpoint
 from gate.domain.request import ActionRecord, Grant, GrantState
 from gate.domain.transitions import Change
 from gate.usecases.commands import Done
-from gate.usecases.ports import Deps, Transaction
+from gate.usecases.ports import CHECKPOINT, Deps, Transaction
 from gate.usecases.transact import ATTEMPTS, UNKNOWN, Outrun, announce, commit
 
+UNCOVERED = Refused(
+    code="awaiting_checkpoint",
+    sentence="The release is not covered by a signed checkpoint yet; its grant is minted once it is.",
+)
+OFF_RECORD = Refused(code="not_on_record", sentence="The record of this release cannot be found.")
 
-async def mint(deps: Deps, tx: Transaction, record: ActionRecord, now: datetime) -> tuple[Grant, Change]:
-    """Sign a grant for the released version and store it in the open transaction (INV-23)."""
-    plan = minting(record, jti=deps.ids.new("grt"), issuer=deps.limits.issuer, now=now)
+
+async def mint(
+    deps: Deps, tx: Transaction, record: ActionRecord, now: datetime, *, leaf: bytes
+) -> tuple[Grant, Change]:
+    """Sign a grant for the released version and store it in the open transaction (INV-23). `leaf` is the leaf hash of
+    the record that released it."""
+    plan = minting(record, jti=deps.ids.new("grt"), issuer=deps.limits.issuer, leaf=leaf, now=now)
     grant = Grant(
         jti=plan.jti,
         action=record.id,
@@ -33,7 +47,8 @@ async def mint(deps: Deps, tx: Transaction, record: ActionRecord, now: datetime)
 
 async def collect(deps: Deps, agent: Agent, action_id: str, *, look_first: bool = True) -> Done | Refused:
     """The record with its live grant. Refused where there is none to be had: `unknown_action` (also for other
-    agents' actions), `not_approved`, `grant_redeemed`, `grant_revoked`, `grant_expired`.
+    agents' actions), `not_approved`, `grant_redeemed`, `grant_revoked`, `grant_expired`, and for a while
+    `awaiting_checkpoint`.
 
     Two collectors at once get the same grant: the second finds what the first stored (INV-18). `look_first` False
     saves a look for a live grant where there can hardly be one yet: somebody waited, and it was released just now.
@@ -67,7 +82,37 @@ async def _standing(deps: Deps, agent: Agent, action_id: str) -> Done | Refused 
         grant = await tx.grants.latest(action_id, record.version.number)
         if grant is not None and grant.state is GrantState.ISSUED and now < grant.expires_at:
             return Done(record=record, grant=grant, replayed=True)
-    return None
+        leaf = await _releasing_leaf(tx, record)
+    return leaf if isinstance(leaf, Refused) else None
+
+
+async def _releasing_leaf(tx: Transaction, record: ActionRecord) -> bytes | Refused:
+    """The leaf that a grant names; refused where the record of the release is not as durable as it has to be."""
+    leaf = await tx.audit.release_of(record.id)
+    if leaf is None:
+        return OFF_RECORD
+    if waits_for_checkpoint(record) and not await tx.tree.covered(leaf):
+        return UNCOVERED
+    return leaf
+
+
+async def wait_covered(deps: Deps, action_id: str, timeout: float) -> bool:
+    """Whether a signed checkpoint covers the release of the action, waiting up to `timeout` seconds for one.
+
+    Looks once for each checkpoint that is signed; subscribed before the first look, so that none is missed.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout
+    async with deps.wakeups.subscription(CHECKPOINT) as signed:
+        while True:
+            async with deps.store.reading() as tx:
+                leaf = await tx.audit.release_of(action_id)
+                if leaf is not None and await tx.tree.covered(leaf):
+                    return True
+            left = end - loop.time()
+            if leaf is None or left <= 0:
+                return False
+            await signed.wait(left)
 
 
 async def _fresh(deps: Deps, tx: Transaction, agent: Agent, action_id: str) -> Done | Refused:
@@ -81,12 +126,15 @@ async def _fresh(deps: Deps, tx: Transaction, agent: Agent, action_id: str) -> D
     changes: list[Change] = []
     record = before
     last = await tx.grants.latest(action_id, before.version.number)
+    if last is not None and last.state is GrantState.ISSUED and now < last.expires_at:
+        return Done(record=before, grant=last, replayed=True)
+    leaf = await _releasing_leaf(tx, before)
+    if isinstance(leaf, Refused):
+        return leaf
     if last is not None and last.state is GrantState.ISSUED:
-        if now < last.expires_at:
-            return Done(record=before, grant=last, replayed=True)
         await tx.grants.move(last.jti, to=GrantState.EXPIRED, at=now)
         changes.append(lapse(record, last, now=now))
         record = changes[-1].record
-    grant, issued = await mint(deps, tx, record, now)
+    grant, issued = await mint(deps, tx, record, now, leaf=leaf)
     await commit(deps, tx, before, [*changes, issued])
     return Done(record=issued.record, grant=grant)

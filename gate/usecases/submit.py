@@ -6,9 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from gate.contract.canonical import payload_sha256
+from gate.domain.audit import canonical_bytes
 from gate.domain.callbacks import callback_problem
 from gate.domain.joining import join, out_of_time, twin_of
+from gate.domain.merkle import leaf_hash
 from gate.domain.refusal import FieldProblem, Refused
+from gate.domain.release import waits_for_checkpoint
 from gate.domain.request import ActionRecord, Grant, Status
 from gate.domain.submission import submit as first_change
 from gate.domain.transitions import Change
@@ -80,9 +83,10 @@ async def _stored(
     if not stored:
         raise Outrun
     await commit(deps, tx, None, changes[:1])
-    if not record.status.released:
+    if not record.status.released or waits_for_checkpoint(record):
         return None
-    grant, issued = await mint(deps, tx, record, deps.clock.now())
+    leaf = leaf_hash(canonical_bytes(changes[0].audit))
+    grant, issued = await mint(deps, tx, record, deps.clock.now(), leaf=leaf)
     await commit(deps, tx, record, [issued])
     changes.append(issued)
     return grant

@@ -39,7 +39,8 @@ class Pace:
     every_sec: float = 1.0
     look_sec: float = 1.0
     batch: int = 500
-    retry_sec: float = 1.0
+    behind_sec: float = 15.0
+    """Records unsigned for longer are a problem to be told."""
 
 
 class Rewritten(Exception):
@@ -67,13 +68,19 @@ class Sequencer:
         self._pace = pace or Pace()
         self._signed: SealedCheckpoint | None = None
         self._problem: str | None = None
+        self._behind_since: float | None = None
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
     def problem(self) -> str | None:
         """Why records are not numbered or signed; None while they are."""
-        return self._problem
+        told = self._problem
+        if told is None and self._behind_since is not None:
+            behind = asyncio.get_running_loop().time() - self._behind_since
+            if behind > self._pace.behind_sec:
+                told = f"Records of the last {behind:.0f} s are not signed yet."
+        return told and f"{told} Grants for critical actions wait until it signs again."
 
     async def start(self) -> None:
         """Number and sign until `stop`."""
@@ -96,7 +103,10 @@ class Sequencer:
         """
         async with self._store.reading() as tx:
             if not await tx.tree.unsealed():
+                self._behind_since = None
                 return False
+            if self._behind_since is None:
+                self._behind_since = asyncio.get_running_loop().time()
             if not at_once and not self._is_due(await tx.tree.latest()):
                 return False
         until = asyncio.get_running_loop().time() + self._pace.every_sec
@@ -112,6 +122,7 @@ class Sequencer:
                 break
         if checkpoint is None:
             return False
+        self._behind_since = None
         self._signed = checkpoint
         self._metrics.record_size.set(checkpoint.size)
         self._wakeups.notify(CHECKPOINT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from gate.contract.listing import ActionsQuery
 from gate.contract.problem import FieldError
 from gate.contract.proposal import ActionIn
 from gate.domain.refusal import Refused
+from gate.domain.release import waits_for_checkpoint
 from gate.domain.request import ActionRecord, Status
 from gate.http.api.presenting import shown
 from gate.http.body import read_model
@@ -24,6 +26,7 @@ from gate.http.problem import ProblemRaised, field_errors, refused
 from gate.http.waiting import ABANDONED
 from gate.usecases import read
 from gate.usecases.cancel import cancel
+from gate.usecases.collect import wait_covered
 from gate.usecases.commands import CancelAction, SubmitAction
 from gate.usecases.document import to_document
 from gate.usecases.ports import ActionFilter
@@ -132,10 +135,28 @@ async def _after_wait(call: Call, record: ActionRecord, headers: dict[str, str])
         if not granted:
             return record
         headers["Preference-Applied"] = f"wait={wait}"
-        if record.status.terminal or wait == 0:
+        if wait == 0 or (record.status.terminal and not _waits_for_checkpoint(call, record)):
             return record
-        decided = await waits.until(call.request, read.wait_decided(call.deps, record.id, float(wait)))
-    return record if decided is None or decided is ABANDONED else decided
+        settled = await waits.until(call.request, _settled(call, record, float(wait)))
+    return record if settled is ABANDONED else settled
+
+
+async def _settled(call: Call, record: ActionRecord, timeout: float) -> ActionRecord:
+    """The record once it is decided and, where its grant waits for a checkpoint, that is signed; as it stands when
+    `timeout` is over."""
+    until = asyncio.get_running_loop().time() + timeout
+    if not record.status.terminal:
+        record = await read.wait_decided(call.deps, record.id, timeout) or record
+    if _waits_for_checkpoint(call, record):
+        await wait_covered(call.deps, record.id, until - asyncio.get_running_loop().time())
+    return record
+
+
+def _waits_for_checkpoint(call: Call, record: ActionRecord) -> bool:
+    """Whether this caller will be given a grant that must be covered first."""
+    mine = record.agent.id == call.agent.id
+    unused = record.redeemed_jti is None and not record.grants_revoked
+    return mine and record.status.released and unused and waits_for_checkpoint(record)
 
 
 async def _agent_id(call: Call, named: str | None) -> str | None:
@@ -156,13 +177,14 @@ _DECIDED = Says(
     status=200,
     description="Where the action stands; nothing more is to be waited for, or no wait was asked for",
     model=ActionDocument,
-    headers=("Preference-Applied",),
+    headers=("Preference-Applied", "Signoff-Grant"),
 )
 _PENDING = Says(
     status=202,
-    description="People have not decided yet; ask again at `Location`",
+    description="People have not decided yet, or, with `Signoff-Grant: awaiting-checkpoint`, the grant of a critical "
+    "action waits for the checkpoint that covers its release; ask again at `Location`",
     model=ActionDocument,
-    headers=("Location", "Retry-After", "Preference-Applied", "Signoff-Joined"),
+    headers=("Location", "Retry-After", "Preference-Applied", "Signoff-Joined", "Signoff-Grant"),
 )
 _DOCUMENT = Says(status=200, description="Where the action stands now", model=ActionDocument)
 

@@ -13,6 +13,7 @@ from gate.http.headers import last_event_id
 from gate.http.problem import ProblemRaised
 from gate.http.waiting import ABANDONED
 from gate.usecases import read
+from gate.usecases.collect import wait_covered
 from gate.usecases.document import to_document
 from gate.usecases.ports import StoreUnavailable
 
@@ -49,9 +50,14 @@ async def _tell(call: Call, answer: web.StreamResponse, record: ActionRecord, se
     settings = call.shared.settings
     while True:
         if current is not None and shown_revision(current) > seen:
-            current, grant = await collected(call.deps, call.agent, current)
+            found = await collected(call.deps, call.agent, current)
+            if found.waits:
+                if await _covered(call, answer, found.record):
+                    continue
+                return
+            current = found.record
             seen = shown_revision(current)
-            document = to_document(current, grant=grant).model_dump_json()
+            document = to_document(current, grant=found.grant).model_dump_json()
             if document != told:  # what nobody may see yet makes no event either
                 await answer.write(f"id: {seen}\nevent: action\ndata: {document}\n\n".encode())
                 told = document
@@ -66,6 +72,19 @@ async def _tell(call: Call, answer: web.StreamResponse, record: ActionRecord, se
         current = heard
         if current is None:
             await answer.write(b": still pending\n\n")
+
+
+async def _covered(call: Call, answer: web.StreamResponse, record: ActionRecord) -> bool:
+    """Wait until a checkpoint covers the release, so that its last event has the grant; False where the wait ends."""
+    while True:
+        signed = await call.shared.waits.until(
+            call.request, wait_covered(call.deps, record.id, call.shared.settings.heartbeat)
+        )
+        if signed is ABANDONED:
+            return False
+        if signed:
+            return True
+        await answer.write(b": awaiting checkpoint\n\n")
 
 
 ENDPOINTS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -10,13 +11,26 @@ from gate.contract.action import ActionDocument
 from gate.domain.action import Agent
 from gate.domain.request import ActionRecord, Grant
 from gate.http.call import Call, answer
-from gate.usecases.collect import collect
+from gate.usecases.collect import UNCOVERED, collect
 from gate.usecases.commands import Done
 from gate.usecases.document import to_document
 from gate.usecases.ports import Deps
 
 RETRY_AFTER = "5"
 """Seconds after which asking again about a pending action makes sense for a client that does not wait."""
+CHECKPOINT_AFTER = "1"
+"""The same where only a checkpoint is waited for; one is signed every second."""
+GRANT_WAITS = "Signoff-Grant"
+"""The header that says why a released action has no grant yet."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Collected:
+    """What the caller gets; `waits`: its grant will be there once a checkpoint covers the release."""
+
+    record: ActionRecord
+    grant: Grant | None = None
+    waits: bool = False
 
 
 async def collected(
@@ -26,15 +40,17 @@ async def collected(
     grant: Grant | None = None,
     *,
     just_decided: bool = False,
-) -> tuple[ActionRecord, Grant | None]:
+) -> Collected:
     """The record with its live grant, minted where need be, if this is the proposing agent and it is released.
     `just_decided`: this caller waited for the decision, so nobody will have collected before."""
     if grant is not None or not record.status.released or record.agent.id != agent.id:
-        return record, grant
+        return Collected(record=record, grant=grant)
     if record.redeemed_jti is not None or record.grants_revoked:
-        return record, None
+        return Collected(record=record)
     done = await collect(deps, agent, record.id, look_first=not just_decided)
-    return (done.record, done.grant) if isinstance(done, Done) else (record, None)
+    if isinstance(done, Done):
+        return Collected(record=done.record, grant=done.grant)
+    return Collected(record=record, waits=done.code == UNCOVERED.code)
 
 
 async def shown(
@@ -46,10 +62,16 @@ async def shown(
     headers: Mapping[str, str] | None = None,
     just_decided: bool = False,
 ) -> web.Response:
-    """The document as an answer: 200, or `pending_status` with where and when to ask again while it is pending."""
-    record, grant = await collected(call.deps, call.agent, record, grant, just_decided=just_decided)
-    document: ActionDocument = to_document(record, grant=grant)
-    if record.status.terminal:
-        return answer(document, headers=headers)
-    again = {"Location": document.links.self, "Retry-After": RETRY_AFTER} if pending_status == 202 else {}
-    return answer(document, status=pending_status, headers={**(headers or {}), **again})
+    """The document as an answer: 200, or `pending_status` with where and when to ask again while it is pending or its
+    grant waits for a checkpoint."""
+    found = await collected(call.deps, call.agent, record, grant, just_decided=just_decided)
+    document: ActionDocument = to_document(found.record, grant=found.grant)
+    told = dict(headers or {})
+    if found.waits:
+        told[GRANT_WAITS] = "awaiting-checkpoint"
+    elif found.record.status.terminal:
+        return answer(document, headers=told)
+    if pending_status == 202:
+        told["Location"] = document.links.self
+        told["Retry-After"] = CHECKPOINT_AFTER if found.waits else RETRY_AFTER
+    return answer(document, status=pending_status, headers=told)

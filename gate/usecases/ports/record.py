@@ -35,6 +35,10 @@ class Audit(Protocol):
 
     async def of_action(self, action_id: str) -> tuple[AuditRecord, ...]: ...
 
+    async def release_of(self, action_id: str) -> bytes | None:
+        """The leaf hash of the record that released the action; None where none did."""
+        ...
+
     async def page(self, which: AuditFilter, *, cursor: str | None, limit: int) -> Page[AuditRecord]:
         """The oldest first; the cursor of the last page is None. Raises `ValueError` for a cursor that is none."""
         ...
@@ -103,6 +107,10 @@ class Tree(Protocol):
 
     async def leaf(self, wanted: int | bytes) -> Leaf | None:
         """By number or by leaf hash; of equal records the first."""
+        ...
+
+    async def covered(self, leaf: bytes) -> bool:
+        """Whether a signed checkpoint covers the record of this leaf hash."""
         ...
 
     async def positions(self, hashes: Collection[bytes]) -> Mapping[bytes, int]:

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from gate.keyring.checkpoints import CheckpointSigner, load_checkpoint_signer
 from tests.integration.http.door import Door, open_door
+
+
+@pytest.fixture
+def notary(tmp_path: Path) -> CheckpointSigner:
+    """Signs checkpoints of the record, where a test says so."""
+    return load_checkpoint_signer(tmp_path / "record-keys")
 
 
 @pytest.fixture

@@ -18,7 +18,10 @@ from prometheus_client import CollectorRegistry
 from gate.domain.action import Agent
 from gate.http.app import WAITS, build_app, runner
 from gate.http.settings import Check, HttpSettings
+from gate.keyring.checkpoints import CheckpointSigner
+from gate.metrics import Metrics
 from gate.usecases.ports import Deps, StoredAgent
+from gate.workers.sequencer import Pace, Sequencer
 from tests.fakes.world import POLICY, World, world
 
 POLICY_HERE = POLICY.replace(
@@ -113,6 +116,19 @@ class Door:
         for person in people or ("ana",):
             record = await self.world.load(action_id)
             await self.world.vote(record, person)
+
+    async def sign(self, notary: CheckpointSigner) -> None:
+        """Number what is on record and sign a checkpoint over it."""
+        deps = self.world.deps
+        worker = Sequencer(
+            store=deps.store,
+            clock=deps.clock,
+            wakeups=deps.wakeups,
+            notary=notary,
+            metrics=Metrics(),
+            pace=Pace(every_sec=0),
+        )
+        assert await worker.look()
 
     async def talk(self, sent: bytes) -> bytes:
         """Exactly these bytes on a connection of their own, and everything that comes back until it closes."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from gate.keyring.checkpoints import CheckpointSigner
 from tests.integration.http.door import POLICY_HERE, Door, eventually, open_door, secret
 
 
@@ -54,7 +55,9 @@ async def stream(
         yield Stream(answer)
 
 
-async def test_a_stream_tells_the_state_then_every_change_and_ends_with_the_decision(door: Door) -> None:
+async def test_a_stream_tells_the_state_then_every_change_and_ends_with_the_decision(
+    door: Door, notary: CheckpointSigner
+) -> None:
     made = (await door.propose("pay.wire")).body
     async with stream(door, made["links"]["self"]) as events:
         assert events.answer.headers["Content-Type"] == "text/event-stream; charset=utf-8"
@@ -68,6 +71,7 @@ async def test_a_stream_tells_the_state_then_every_change_and_ends_with_the_deci
         assert second.id > first.id
         assert len(second.document["approval"]["votes"]) == 1
         await door.approve(made["id"], "bo")
+        await door.sign(notary)
         last = await events.next()
         assert last is not None
         assert last.document["status"] == "approved"
@@ -76,7 +80,7 @@ async def test_a_stream_tells_the_state_then_every_change_and_ends_with_the_deci
     assert last.document == (await door.get(made["links"]["self"])).body
 
 
-async def test_a_reconnect_resumes_after_the_last_event_seen(door: Door) -> None:
+async def test_a_reconnect_resumes_after_the_last_event_seen(door: Door, notary: CheckpointSigner) -> None:
     made = (await door.propose("pay.wire")).body
     async with stream(door, made["links"]["self"]) as events:
         first = await events.next()
@@ -88,6 +92,7 @@ async def test_a_reconnect_resumes_after_the_last_event_seen(door: Door) -> None
         assert second is not None
         assert second.id > first.id
     await door.approve(made["id"], "bo")
+    await door.sign(notary)
     async with stream(door, made["links"]["self"], last=second.id) as events:
         last = await events.next()
         assert last is not None

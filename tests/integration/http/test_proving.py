@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from gate.domain.checkpoint import Checkpoint, opened
 from gate.domain.merkle import verify_consistency, verify_inclusion
-from gate.keyring.checkpoints import CheckpointSigner, is_signature, load_checkpoint_signer
-from gate.metrics import Metrics
-from gate.workers.sequencer import Pace, Sequencer
+from gate.keyring.checkpoints import CheckpointSigner, is_signature
 from tests.integration.http.door import Door
 
 CHECKPOINT = "/v1/audit/checkpoint"
@@ -18,23 +14,9 @@ INCLUSION = "/v1/audit/proof/inclusion"
 CONSISTENCY = "/v1/audit/proof/consistency"
 
 
-@pytest.fixture
-def notary(tmp_path: Path) -> CheckpointSigner:
-    return load_checkpoint_signer(tmp_path / "record-keys")
-
-
 async def sign(door: Door, notary: CheckpointSigner) -> Checkpoint:
     """Number what is there, and the checkpoint as it is read over HTTP."""
-    deps = door.world.deps
-    worker = Sequencer(
-        store=deps.store,
-        clock=deps.clock,
-        wakeups=deps.wakeups,
-        notary=notary,
-        metrics=Metrics(),
-        pace=Pace(every_sec=0),
-    )
-    assert await worker.look()
+    await door.sign(notary)
     return await read(door, notary)
 
 

@@ -209,6 +209,21 @@ async def test_what_keeps_it_from_signing_is_told(gate: World, notary: Checkpoin
         await worker.stop()
 
 
+async def test_records_that_stay_unsigned_are_told(gate: World, notary: CheckpointSigner, metrics: Metrics):
+    """Whatever the reason is: what waits for a checkpoint waits visibly."""
+    worker = sequencer(gate, notary, metrics, every_sec=3600, behind_sec=0)
+    await gate.propose("crm.read")
+    assert await worker.look()
+    assert worker.problem is None
+    await gate.propose("crm.read")
+    assert not await worker.look(), "the next one is not due"
+    await eventually(lambda: worker.problem is not None)
+    assert "not signed yet" in str(worker.problem)
+    assert "critical" in str(worker.problem)
+    assert await worker.look(at_once=True)
+    assert worker.problem is None
+
+
 async def test_another_past_of_the_same_length_is_not_signed_over(
     gate: World, notary: CheckpointSigner, metrics: Metrics
 ):

@@ -250,7 +250,7 @@ def test_a_release_ends_at_its_expiry():
     refused = collectable(record, later(60 + 120))
     assert refused is not None
     assert refused.code == "grant_expired"
-    minted = minting(record, jti="grt_1", issuer="signoff", now=later(170))
+    minted = minting(record, jti="grt_1", issuer="signoff", leaf=b"\x01" * 32, now=later(170))
     assert minted.expires_at <= later(60 + 120)
     assert minted.claims["exp"] <= int(later(60 + 120).timestamp())
 

@@ -14,6 +14,7 @@ from gate.domain.review import approve
 from gate.domain.transitions import Change
 from tests.fakes.records import AGENT, directory, later, pending
 
+LEAF = b"\x01" * 32
 EXECUTOR = Agent(id="agt_x", name="runner", team="ops", owner="own", scopes=frozenset({"execute"}))
 
 
@@ -24,7 +25,7 @@ def approved() -> ActionRecord:
 
 
 def grant_for(record: ActionRecord, jti: str = "grt_1") -> Grant:
-    plan = minting(record, jti=jti, issuer="signoff", now=later(61))
+    plan = minting(record, jti=jti, issuer="signoff", leaf=LEAF, now=later(61))
     return Grant(
         jti=jti,
         action=record.id,
@@ -49,11 +50,12 @@ def code(result) -> str:
 
 def test_the_claims_bind_action_version_payload_and_policy():
     """INV-11"""
-    claims = minting(approved(), jti="grt_1", issuer="signoff", now=later(61)).claims
+    claims = minting(approved(), jti="grt_1", issuer="signoff", leaf=LEAF, now=later(61)).claims
     assert claims["act"] == "act_1"
     assert claims["ver"] == 1
     assert claims["payload_sha256"] == "a" * 64
     assert claims["policy_digest"] == "sha256:one"
+    assert claims["leaf"] == "01" * 32
     assert claims["exp"] - claims["iat"] == 900
 
 
@@ -105,7 +107,7 @@ def test_nothing_is_collected_before_a_release_or_after_the_approval_ran_out():
 
 
 def test_a_grant_never_outlives_the_approval():
-    plan = minting(approved(), jti="grt_9", issuer="signoff", now=later(60 + 86_400 - 100))
+    plan = minting(approved(), jti="grt_9", issuer="signoff", leaf=LEAF, now=later(60 + 86_400 - 100))
     assert plan.expires_at == later(60 + 86_400)
 
 

@@ -492,7 +492,9 @@ class OneAction(RuleBasedStateMachine):
             assert not self.revoked
             emergency = self.record.emergency
             assert emergency is None or self.now < emergency.until, "INV-17: it has an expiry"
-            made = minting(self.record, jti=f"grt_{len(self.grants)}", issuer="signoff", now=self.now)
+            made = minting(
+                self.record, jti=f"grt_{len(self.grants)}", issuer="signoff", leaf=b"\x01" * 32, now=self.now
+            )
             assert emergency is None or made.expires_at <= emergency.until, "INV-17"
             self.grants.append(
                 Grant(
