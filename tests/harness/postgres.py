@@ -9,7 +9,7 @@ import signal
 import socket
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -126,7 +126,8 @@ def _alive(pid: int) -> bool:
 class _OwnServer:
     """A throw-away server in a folder of its own; as root it runs as an unprivileged account."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        self._settings = _SETTINGS | dict(settings or {})
         parent = Path(tempfile.gettempdir())
         _sweep_leftovers(parent)
         self._folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-", dir=parent))
@@ -170,7 +171,7 @@ class _OwnServer:
         with Running(command, env=self._env, cwd=self._data, user=self._user) as initdb:
             if initdb.wait(within=90) != 0:
                 raise RuntimeError(f"initdb failed:\n{initdb.output}")
-        lines = [f"{name} = '{value}'\n" for name, value in _SETTINGS.items()]
+        lines = [f"{name} = '{value}'\n" for name, value in self._settings.items()]
         with (self._data / "postgresql.conf").open("a", encoding="utf-8") as settings:
             settings.writelines(lines)
 
@@ -185,6 +186,16 @@ class _OwnServer:
             gentle=signal.SIGINT,  # PostgreSQL's fast shutdown
         )
         self._server.expect("database system is ready to accept connections", within=60)
+
+
+@contextlib.contextmanager
+def own_server(settings: Mapping[str, str]) -> Iterator[PostgresServer]:
+    """A server with settings of its own beside the session's, for what the session's would hide."""
+    own = _OwnServer(settings)
+    try:
+        yield PostgresServer(own.start())
+    finally:
+        own.stop()
 
 
 @pytest.fixture(scope="session")

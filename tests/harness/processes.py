@@ -27,7 +27,7 @@ class ProcessFailedError(AssertionError):
     """The process ended or stayed silent where a line was expected; carries the end of its output."""
 
 
-def _die_with_parent(signum: int) -> Callable[[], None] | None:
+def die_with_parent(signum: int) -> Callable[[], None] | None:
     """What the child runs before exec so that the kernel ends it when the test run is killed (Linux)."""
     if not sys.platform.startswith("linux") or threading.current_thread() is not threading.main_thread():
         return (
@@ -72,7 +72,7 @@ class Running:
             encoding="utf-8",
             errors="replace",
             process_group=0,
-            preexec_fn=_die_with_parent(gentle),  # one prctl call, which takes no lock
+            preexec_fn=die_with_parent(gentle),  # one prctl call, which takes no lock
         )
         self._reader = threading.Thread(target=self._read, name=f"lines of {self.pid}", daemon=True)
         self._reader.start()
