@@ -20,7 +20,7 @@ from bot.places import Places
 from bot.posting import POST, Posting, Unsettled, sha256_of
 from bot.slack_errors import SlackFailure, Trouble
 from bot.web import Calls
-from gate.usecases.digests import Picture, picture_of, shown, told_by
+from gate.usecases.digests import Picture, intend, picture_of, posted, shown
 from gate.usecases.ports import Deps, Digest
 from gate.usecases.views import PersonRef
 
@@ -100,21 +100,22 @@ class DigestDesk:
         """Those told by the digest who are in its channel, as far as Slack says."""
         refs = (*drawn.view.mentioned, *drawn.view.asked)
         users = {ref.id: ref.slack for ref in refs if ref.id in digest.told and ref.slack is not None}
-        try:
-            inside = await self._members(digest.channel)
-        except SlackFailure:
-            return set()
+        inside = await self._inside(digest.channel) or frozenset()
         return {person for person, user in users.items() if user in inside}
+
+    async def _inside(self, channel: str) -> frozenset[str] | None:
+        """The Slack ids of those who see a channel; None where Slack does not say."""
+        try:
+            return await self._members(channel)
+        except SlackFailure:
+            return None
 
     async def _post(self, digest: Digest, own: Own) -> tuple[Digest, Picture]:
         """The intention first, with who is told by it; then the message."""
         asked = (await picture_of(self._deps, digest)).view.asked
         await self._know(asked, own)
-        since = self._deps.clock.now()
-        digest = replace(
-            digest, posting_since=since, told=await told_by(self._deps, digest), rendered_sha256=None
-        )
-        await self._store(digest)
+        digest = await intend(self._deps, digest, await self._inside(digest.channel))
+        since = digest.posting_since or digest.opened_at
         drawn = await picture_of(self._deps, digest)
         message = render(drawn.view)
         try:
@@ -124,7 +125,7 @@ class DigestDesk:
                 raise
             channel, ts = await self._elsewhere(digest, message, since)
         digest = replace(digest, channel=channel, ts=ts, rendered_sha256=sha256_of(message))
-        await self._store(digest)
+        await posted(self._deps, digest)
         self._note_update(digest.id)
         return digest, drawn
 
@@ -145,7 +146,7 @@ class DigestDesk:
             if drawn.view.pending:
                 # Somebody deleted it, or its channel was archived: people still have to be able to decide.
                 await self._web.turn(POST, digest.channel)
-                return await self._post(replace(digest, ts=None), own)
+                return await self._post(replace(digest, ts=None, told={}), own)
         self._note_update(digest.id)
         digest = replace(digest, rendered_sha256=sha256_of(message))
         await self._store(digest)

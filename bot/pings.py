@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gate.domain.bursts import ALONE, WITHIN, NotYet, Ping, Together, turn, urgent
+from gate.domain.bursts import ALONE, WITHIN, NotYet, Ping, Together, last_call, turn, urgent
 from gate.domain.risk import Risk
 from gate.usecases.ports import Deps, Message
 
@@ -50,9 +50,9 @@ class Pings:
             if message.leased_until is not None and not known:
                 return None
             ordinary, pressing = await tx.pings.last(person)
-            last = pressing if hurry else _for_ordinary(ordinary, pressing)
+            last = last_call(hurry=hurry, ordinary=ordinary, pressing=pressing)
             mine = [row for row in waiting if urgent(row[1], row[2])] if hurry else waiting
-            decided = turn(now=now, begun=message.begins, waiting=len(mine), last=last)
+            decided = turn(now=now, begun=message.begins, waiting=len(mine), last=last, hurry=hurry)
             if isinstance(decided, NotYet) and why not in ALONE:
                 if decided.until - now > _SOON:
                     self._held[person, hurry] = decided.until
@@ -60,23 +60,30 @@ class Pings:
                 return decided.until
             merged = isinstance(decided, Together) and why not in ALONE
             ping = Ping(at=now, merged=merged)
-            if not merged:
+            earlier = pressing if hurry else ordinary
+            if why in ALONE:
                 await tx.pings.put(person, urgent=hurry, ping=ping)
-            elif not await tx.pings.claim(person, urgent=hurry, ping=ping, before=now - WITHIN):
-                return now + _SOON
+            elif not await tx.pings.claim(
+                person,
+                urgent=hurry,
+                ping=ping,
+                before=now - WITHIN if merged or earlier is None else earlier.at,
+            ):
+                return now + _SOON  # somebody called meanwhile
         return Turn(
             person=person,
             urgent=hurry,
             ping=ping,
-            earlier=pressing if hurry else ordinary,
+            earlier=earlier,
             merged=merged,
             covers=tuple((row[0], row[2]) for row in waiting) if merged else ((message.id, why),),
         )
 
     async def done(self, sent: Turn) -> None:
-        """All that it covers is told."""
-        if sent.merged:
-            async with self._deps.store.writing() as tx:
+        """All that it covers is told, and its reader's minute begins."""
+        async with self._deps.store.writing() as tx:
+            await tx.pings.went_out([sent.person], reserved_at=sent.ping.at, at=self._deps.clock.now())
+            if sent.merged:
                 await tx.pings.told([message_id for message_id, _ in sent.covers])
 
     async def give_back(self, unsent: Turn) -> None:
@@ -85,9 +92,3 @@ class Pings:
             await tx.pings.give_back(
                 unsent.person, urgent=unsent.urgent, ping=unsent.ping, earlier=unsent.earlier
             )
-
-
-def _for_ordinary(ordinary: Ping | None, pressing: Ping | None) -> Ping | None:
-    """What an ordinary message waits for: the last ordinary one, or an urgent one that told of everything."""
-    found = [ping for ping in (ordinary, pressing if pressing and pressing.merged else None) if ping]
-    return max(found, key=lambda ping: ping.at, default=None)

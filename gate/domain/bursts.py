@@ -15,6 +15,11 @@ WITHIN = timedelta(minutes=1)
 GATHER = timedelta(seconds=0.4)
 """How long what is not the first of a minute waits for more of its kind: a flood shows itself by then."""
 
+GATHER_CALLS = timedelta(seconds=3)
+GATHER_URGENT_CALLS = timedelta(seconds=1)
+"""The same for a further message to one person. Longer, because a message cannot be joined by others afterwards, and a
+gate that is slow to take a flood must still see it before it calls a second time."""
+
 SINGLE_MESSAGES = 3
 """So many messages waiting for one person still go out one by one."""
 
@@ -51,6 +56,20 @@ class Ping:
     merged: bool
 
 
+def last_call(*, hurry: bool, ordinary: Ping | None, pressing: Ping | None) -> Ping | None:
+    """What a call has to leave a minute to: the last one of its kind; for an ordinary one also an urgent one that told
+    of everything."""
+    if hurry:
+        return pressing
+    found = [ping for ping in (ordinary, pressing if pressing and pressing.merged else None) if ping]
+    return max(found, key=lambda ping: ping.at, default=None)
+
+
+def in_peace(last: Ping | None, now: datetime) -> bool:
+    """Whether a person was called within the minute."""
+    return last is not None and now - last.at < WITHIN
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alone:
     """It goes out by itself, now."""
@@ -74,17 +93,19 @@ def turn(
     begun: datetime,
     waiting: int,
     last: Ping | None,
+    hurry: bool = False,
 ) -> Alone | Together | NotYet:
     """What becomes of a message to a person.
 
-    `waiting` counts the messages that wait for them, this one too; of an urgent one only the urgent. `last` is what
-    they were sent last of its kind or for all kinds together, `begun` when the message was written.
+    `waiting` counts the messages that wait for them, this one too; of an urgent one, for which there is a `hurry`,
+    only the urgent. `last` is their `last_call`, `begun` when the message was written.
     """
-    recent = last is not None and now - last.at < WITHIN
+    recent = in_peace(last, now)
+    gather = GATHER_URGENT_CALLS if hurry else GATHER_CALLS
     if waiting > SINGLE_MESSAGES or (recent and last is not None and last.merged):
         return NotYet(until=last.at + WITHIN) if recent and last is not None else Together()
     if waiting > 1 and not recent and last is not None and begun < last.at + WITHIN:
         return Together()  # what had to wait for its minute comes at once with the others that had to
-    if recent and now - begun < GATHER:
-        return NotYet(until=begun + GATHER)
+    if recent and now - begun < gather:
+        return NotYet(until=begun + gather)
     return Alone()

@@ -37,6 +37,8 @@ class SqlOutbox:
             earlier.c.channel == outbox.c.channel,
             earlier.c.dead.is_(False),
             earlier.c.id < outbox.c.id,
+            # A direct message may have to wait for its reader's minute; it holds up only what else they are sent.
+            or_(earlier.c.kind != "dm", and_(outbox.c.kind == "dm", earlier.c.person == outbox.c.person)),
             # What is held for somebody's quiet hours holds up nobody else; from its time on it is in line by its id.
             or_(earlier.c.not_before.is_(None), earlier.c.not_before <= now),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, or_, select, update
@@ -56,6 +56,10 @@ class SqlPings:
         mine = (pings.c.person == person) & (pings.c.urgent.is_(urgent))
         taken = update(pings).where(mine, pings.c.at <= before).values(at=ping.at, merged=ping.merged)
         return await self._bound.moved(taken) == 1
+
+    async def went_out(self, people: Collection[str], *, reserved_at: datetime, at: datetime) -> None:
+        mine = pings.c.person.in_(people) & (pings.c.at == reserved_at)
+        await self._bound.moved(update(pings).where(mine).values(at=at))
 
     async def give_back(self, person: str, *, urgent: bool, ping: Ping, earlier: Ping | None) -> None:
         """Nothing is moved where somebody has sent one since."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gate.domain.bursts import GATHER, WITHIN, shares
+from gate.domain.bursts import GATHER, WITHIN, Ping, in_peace, last_call, shares
 from gate.domain.eligibility import counting
 from gate.domain.people import Directory
 from gate.domain.quiet import waits_for
@@ -15,7 +15,7 @@ from gate.domain.risk import Risk
 from gate.domain.second_review import veiled
 from gate.domain.verdict import ApprovalPlan
 from gate.usecases.directory import directory_now
-from gate.usecases.ports import Asking, Deps, Digest, Unplaced
+from gate.usecases.ports import Asking, Deps, Digest, Transaction, Unplaced
 from gate.usecases.slack_ids import slack_ids_of
 from gate.usecases.viewing import person_ref
 from gate.usecases.views import DigestItem, DigestView
@@ -132,18 +132,56 @@ async def shown(deps: Deps, picture: Picture, sees: Collection[str]) -> None:
             await tx.pings.told(done)
 
 
-async def told_by(deps: Deps, digest: Digest) -> dict[str, bool]:
-    """Whom the digest is to mention when it is posted (True), and who was mentioned there a moment ago (False).
+async def intend(deps: Deps, digest: Digest, inside: Collection[str] | None) -> Digest:
+    """The digest as it is about to be posted, stored, with whom it calls: mentioned (True), or only named because its
+    agent called them in the channel a moment ago (False). `inside` are the Slack ids of those who see the channel; None
+    where Slack does not say.
 
-    Whoever is left in peace about all of it is neither: the messages that were held back for them tell them later."""
+    Whoever is called has their minute reserved in this transaction, so that nothing else calls them in it: no other
+    digest, no direct message. Whoever cannot be called now, does not see the channel, or is left in peace about all of
+    it is not in `told`: their own messages tell them later. A call reserved by an intention that came to nothing
+    stands."""
     now = deps.clock.now()
-    async with deps.store.reading() as tx:
+    async with deps.store.writing() as tx:
         directory = await directory_now(deps, tx)
         tally = await tx.digests.tally(digest.id, now=now)
         first = await tx.actions.in_digest(digest.id, limit=ITEMS)
         lately = await tx.cards.asked_lately(digest.agent_id, digest.channel, now - WITHIN)
-    quiet = {p for p in tally.asked if first and all(waits_for(each, p, directory, now) for each in first)}
-    return {person: person not in lately for person in tally.asked if person not in quiet}
+        slack_ids = await slack_ids_of(tx, directory, tally.asked)
+        hurry = any(risk >= Risk.HIGH for risk in tally.waiting)
+        told: dict[str, bool] = {}
+        for person in sorted(tally.asked):  # in one order, so that two digests never wait for each other
+            if first and all(waits_for(each, person, directory, now) for each in first):
+                continue
+            if digest.told.get(person):
+                await tx.pings.put(person, urgent=hurry, ping=Ping(at=now, merged=True))
+                told[person] = True
+            elif person in lately:
+                told[person] = False
+            elif inside is not None and person_ref(person, directory, slack_ids).slack not in inside:
+                continue
+            elif await _called(tx, person, hurry=hurry, now=now):
+                told[person] = True
+        digest = replace(digest, posting_since=now, told=told, rendered_sha256=None)
+        await tx.digests.put(digest)
+    return digest
+
+
+async def posted(deps: Deps, digest: Digest) -> None:
+    """Store where the digest stands now; the minute of everybody whom it called begins."""
+    async with deps.store.writing() as tx:
+        await tx.digests.put(digest)
+        if digest.posting_since is not None:
+            called = [person for person, mentioned in digest.told.items() if mentioned]
+            await tx.pings.went_out(called, reserved_at=digest.posting_since, at=deps.clock.now())
+
+
+async def _called(tx: Transaction, person: str, *, hurry: bool, now: datetime) -> bool:
+    """Reserve a person's minute; False where something else has it."""
+    ordinary, pressing = await tx.pings.last(person)
+    if in_peace(last_call(hurry=hurry, ordinary=ordinary, pressing=pressing), now):
+        return False
+    return await tx.pings.claim(person, urgent=hurry, ping=Ping(at=now, merged=True), before=now - WITHIN)
 
 
 def _says_where(plan: ApprovalPlan | None) -> tuple[object, ...]:

@@ -220,3 +220,18 @@ async def test_a_persons_minute_is_claimed_once(store: SqlStore, other_store: Sq
         await tx.pings.put("ana", urgent=True, ping=later)
         await tx.pings.give_back("ana", urgent=True, ping=later, earlier=None)
         assert await tx.pings.last("ana") == (ping, None)
+
+
+async def test_a_minute_begins_when_the_message_went_out(store: SqlStore) -> None:
+    """What Slack took late must not be followed too soon; what somebody else sent since stays as it is."""
+    reserved, sent = Ping(at=NOW, merged=True), NOW + timedelta(seconds=4)
+    async with store.writing() as tx:
+        for person in ("ana", "bo"):
+            await tx.pings.put(person, urgent=False, ping=reserved)
+        later = Ping(at=NOW + timedelta(seconds=2), merged=False)
+        await tx.pings.put("cho", urgent=True, ping=later)
+        await tx.pings.went_out(["ana", "cho"], reserved_at=NOW, at=sent)
+    async with store.reading() as tx:
+        assert await tx.pings.last("ana") == (replace(reserved, at=sent), None)
+        assert await tx.pings.last("bo") == (reserved, None)
+        assert await tx.pings.last("cho") == (None, later)

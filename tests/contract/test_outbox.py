@@ -53,6 +53,23 @@ async def test_only_the_head_of_each_line_is_claimed(store: SqlStore) -> None:
     assert await claim(store) == ["msg_0002"]
 
 
+async def test_a_message_that_waits_for_its_readers_minute_holds_up_what_else_they_are_sent(
+    store: SqlStore,
+) -> None:
+    """INV-35, INV-37: neither the card nor anybody else waits behind a direct message."""
+    to = [{"person": person, "why": "escalated"} for person in ("ana", "bo", "ana")]
+    ana, bo, ana_again = (message(n, kind="dm", body=body, due_at=NOW) for n, body in enumerate(to, 1))
+    await put(store, replace(ana, due_at=later(60)), bo, ana_again, message(4, kind="card"))
+    assert await claim(store) == ["msg_0002", "msg_0004"]
+    assert await claim(store, 60) == ["msg_0002", "msg_0004", "msg_0001"]  # the leases of two ran out
+    assert await claim(store, 61) == []
+
+
+async def test_a_direct_message_comes_after_the_card_it_leads_to(store: SqlStore) -> None:
+    await put(store, message(1, kind="card"), message(2, kind="dm", body={"person": "ana", "why": "asked"}))
+    assert await claim(store) == ["msg_0001"]
+
+
 async def test_a_message_is_claimed_when_it_is_due_the_longest_due_first(store: SqlStore) -> None:
     await put(
         store,
@@ -254,9 +271,12 @@ async def test_what_is_held_for_quiet_hours_holds_up_nobody(store: SqlStore) -> 
 
 
 async def test_what_was_held_keeps_the_order_from_its_time_on(store: SqlStore) -> None:
-    """INV-35: tried and put off once more, it is the head of its line like any other."""
+    """INV-35: tried and put off once more, it is the head of its reader's line like any other."""
+    to_ana = {"person": "ana", "why": "asked"}
     await put(
-        store, message(1, kind="dm", due_at=later(100), not_before=later(100)), message(2, due_at=later(100))
+        store,
+        message(1, kind="dm", body=to_ana, due_at=later(100), not_before=later(100)),
+        message(2, kind="dm", body=to_ana, due_at=later(100)),
     )
     assert await claim(store, 100) == ["msg_0001"]
     async with store.writing() as tx:

@@ -27,25 +27,26 @@ PEOPLE = ("U0ANA", "U0BO", "U0CHI", "U0DEV", "U0OWN", "U0HAL")
 _MENTION = re.compile(r"'type': 'user', 'user_id': '(U0[A-Z]+)'")
 
 
-def calls_of(play: Stage, beside: Iterable[str] = ()) -> dict[str, list[float]]:
-    """When each person was called: by a mention in a new message of the channel, or by a direct message. Messages
-    about the actions `beside` are left out."""
-    found: dict[str, list[float]] = defaultdict(list)
+def calls_of(play: Stage, beside: Iterable[str] = ()) -> dict[str, list[tuple[float, str]]]:
+    """When each person was called, and by what: by a mention in a new message of the channel, or by a direct message.
+    Messages about the actions `beside` are left out."""
+    found: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for message in play.slack.messages(APPROVALS):
         if any(action in str(message) for action in beside):
             continue
         for user in set(_MENTION.findall(str(message["blocks"]))):
-            found[user].append(float(message["ts"]))
+            found[user].append((float(message["ts"]), f"mentioned: {message['text'][:60]}"))
     for user in PEOPLE:
         for message in play.slack.messages(play.slack.dm(user)):
             for_all = "wait for you" in message["text"]
             if for_all or not any(action in str(message) for action in beside):
-                found[user].append(float(message["ts"]))
+                found[user].append((float(message["ts"]), message["text"][:60]))
     return found
 
 
-def most_in_a_minute(times: list[float]) -> int:
+def most_in_a_minute(calls: list[tuple[float, str]]) -> int:
     """Of all windows of sixty seconds the fullest."""
+    times = [at for at, _ in calls]
     return max((sum(1 for t in times if start <= t < start + 60) for start in times), default=0)
 
 
@@ -94,6 +95,7 @@ async def test_five_hundred_requests_in_a_second_call_nobody_twice_a_minute(
             f"{len(refused)}; posts {posts}, updates {updates}; calls a minute "
             f"{ {user: most_in_a_minute(times) for user, times in calls.items()} }"
         )
+        print(_listed(calls))
         assert refused == []
         assert await play.dead() == ()
         assert len(play.cards_of(wire)) == 1
@@ -104,6 +106,13 @@ async def test_five_hundred_requests_in_a_second_call_nobody_twice_a_minute(
         assert "U0BO" in calls
         assert updates <= 40
         await _decide_one_each(play)
+
+
+def _listed(calls: dict[str, list[tuple[float, str]]]) -> str:
+    start = min(at for found in calls.values() for at, _ in found)
+    return "\n".join(
+        f"  {at - start:6.2f} s {user} {what}" for user, found in calls.items() for at, what in found
+    )
 
 
 async def _submitted(play: Stage, numbers: Iterable[int]) -> None:

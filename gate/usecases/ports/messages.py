@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -231,6 +231,11 @@ class Pings(Protocol):
 
     async def claim(self, person: str, *, urgent: bool, ping: Ping, before: datetime) -> bool:
         """Store it where none was sent since `before`; False where somebody was quicker."""
+        ...
+
+    async def went_out(self, people: Collection[str], *, reserved_at: datetime, at: datetime) -> None:
+        """What was reserved for them then was sent at last: their minute counts from there. Nothing moves for whom
+        something else was reserved since."""
         ...
 
     async def give_back(self, person: str, *, urgent: bool, ping: Ping, earlier: Ping | None) -> None:

@@ -512,6 +512,55 @@ async def test_who_was_asked_only_for_what_joined_later_is_told_by_a_message(pla
     assert "Write note 77" in told(play, "U0DEV")[0]["text"]
 
 
+async def test_floods_of_two_agents_call_a_person_once_a_minute(play: Stage) -> None:
+    """One thing calls a person within a minute, whichever agents ask; the other digest's messages wait for it."""
+    other = replace(AGENT, id="agt_other", name="other-bot")
+    await play.stop_worker()
+    await flood(play, 7)
+    await asyncio.gather(*(play.propose("note.write", agent=other, **note(n)) for n in range(50, 57)))
+    await play.start_worker()
+    await play.slack.wait_for(lambda _: len(digests(play)) == 2, 30)
+    for user in ("U0ANA", "U0BO"):
+        calls = sum(f"'user_id': '{user}'" in str(message["blocks"]) for message in digests(play))
+        assert (user, calls, told(play, user)) == (user, 1, [])
+
+    async def held() -> set[Any]:
+        async with play.store.reading() as tx:
+            rows = await tx.outbox.rows(dead_only=False, limit=100)
+        later = play.deps.clock.now() + timedelta(seconds=30)
+        return {row.body["person"] for row in rows if row.kind == "dm" and row.due_at > later}
+
+    assert {"ana", "bo"} <= await play._polled(held, lambda people: {"ana", "bo"} <= people, 30)
+
+
+async def test_whom_a_digest_has_called_gets_no_message_within_the_minute(play: Stage) -> None:
+    await play.stop_worker()
+    records = await flood(play, 7)
+    await play.start_worker()
+    await play.idle(30)
+    await play.stop_worker()
+    assert "'user_id': 'U0ANA'" in str(digests(play)[0]["blocks"])
+    await escalated(play, records[:1], "ana")
+    async with play.store.writing() as tx:
+        (message,) = await tx.outbox.claim("slack", play.deps.clock.now(), lease_sec=30, limit=2)
+    assert play.bot is not None
+    answer = await play.bot.channel.deliver(message)
+    assert isinstance(answer, RetryLater)
+    assert (answer.after_sec or 0) > 20
+    assert told(play, "U0ANA") == []
+
+
+async def test_a_digest_that_slack_refused_at_first_calls_all_the_same(play: Stage) -> None:
+    """INV-34: the call was reserved before the post, and is not lost with it."""
+    await play.stop_worker()
+    await flood(play, 7)
+    play.slack.ratelimit("chat.postMessage", retry_after=1)
+    await play.start_worker()
+    await play.idle(30)
+    (message,) = digests(play)
+    assert "'user_id': 'U0ANA'" in str(message["blocks"])
+
+
 async def test_who_is_left_in_peace_is_named_and_not_mentioned(play: Stage) -> None:
     """Quiet hours hold for a digest as for a card: what can wait is told by the message that was held back."""
     await play.stop_worker()

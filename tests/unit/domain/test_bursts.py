@@ -10,13 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gate.domain.bursts import (
-    GATHER,
+    GATHER_CALLS,
+    GATHER_URGENT_CALLS,
     SINGLE_MESSAGES,
     WITHIN,
     Alone,
     NotYet,
     Ping,
     Together,
+    in_peace,
+    last_call,
     shares,
     turn,
     urgent,
@@ -57,10 +60,24 @@ def test_a_single_message_goes_out_at_once() -> None:
     assert turn(now=NOW, begun=NOW, waiting=1, last=None) == Alone()
 
 
-def test_a_second_one_waits_a_moment_for_more() -> None:
+@pytest.mark.parametrize(("hurry", "gather"), [(False, GATHER_CALLS), (True, GATHER_URGENT_CALLS)])
+def test_a_second_one_waits_a_moment_for_more(hurry: bool, gather: timedelta) -> None:
     last = Ping(at=NOW - timedelta(seconds=1), merged=False)
-    assert turn(now=NOW, begun=NOW, waiting=1, last=last) == NotYet(until=NOW + GATHER)
-    assert turn(now=NOW + GATHER, begun=NOW, waiting=1, last=last) == Alone()
+    assert turn(now=NOW, begun=NOW, waiting=1, last=last, hurry=hurry) == NotYet(until=NOW + gather)
+    assert turn(now=NOW + gather, begun=NOW, waiting=1, last=last, hurry=hurry) == Alone()
+
+
+def test_an_ordinary_call_keeps_its_distance_to_an_urgent_one_that_told_of_everything() -> None:
+    ordinary = Ping(at=NOW - timedelta(seconds=50), merged=False)
+    alone = Ping(at=NOW - timedelta(seconds=9), merged=False)
+    for_all = Ping(at=NOW - timedelta(seconds=9), merged=True)
+    assert last_call(hurry=False, ordinary=ordinary, pressing=alone) == ordinary
+    assert last_call(hurry=False, ordinary=ordinary, pressing=for_all) == for_all
+    assert last_call(hurry=False, ordinary=None, pressing=alone) is None
+    assert last_call(hurry=True, ordinary=ordinary, pressing=None) is None
+    assert in_peace(for_all, NOW)
+    assert not in_peace(for_all, for_all.at + WITHIN)
+    assert not in_peace(None, NOW)
 
 
 def test_many_become_one_and_the_next_ones_wait_for_the_minute() -> None:
@@ -81,7 +98,8 @@ def test_a_flood_sends_a_person_one_message_a_minute(offsets: list[float], step:
     in line when more than three wait makes at most one message in any sixty seconds, and nothing is left."""
     # The first one may be sent before the others exist; from then on they are a flood.
     rows = {
-        n: NOW + timedelta(seconds=offset * GATHER.total_seconds() / 2.1) for n, offset in enumerate(offsets)
+        n: NOW + timedelta(seconds=offset * GATHER_CALLS.total_seconds() / 2.1)
+        for n, offset in enumerate(offsets)
     }
     last: Ping | None = None
     sent: list[datetime] = []
