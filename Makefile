@@ -39,8 +39,9 @@ help: ## what you can type
 run: env-run
 	@exec $(BIN)/gate run $(ARGS)
 
+# What tests read again in every process, Python compiles once, whatever the environment says about byte code.
 test: env-dev chromium
-	@exec $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@exec env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: env-dev
 	@exec $(BIN)/python -m pytest tests/bench -m bench -s $(ARGS)

@@ -43,13 +43,13 @@ async def _serve(options: argparse.Namespace) -> None:
     )
     host, _, port = options.bind.rpartition(":")
     await sandbox.start(host.strip("[]") or "127.0.0.1", int(port))
-    print(f"page      {sandbox.url}")
-    print(f"web api   {sandbox.api_url}")
-    print(f"tokens    {workspace.app.bot_token}  {workspace.app.app_token}", flush=True)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopped.set)
+    print(f"page      {sandbox.url}")
+    print(f"web api   {sandbox.api_url}")
+    print(f"tokens    {workspace.app.bot_token}  {workspace.app.app_token}", flush=True)
     try:
         await stopped.wait()
     finally:

@@ -178,7 +178,7 @@ class Sandbox(Reading):
     async def wait_for(
         self,
         predicate: Callable[[Sandbox], Found],
-        timeout: float = 5.0,
+        timeout: float = 30.0,
     ) -> Found:
         """The first truthy `predicate(sandbox)`, asked again after every change. Raises TimeoutError."""
         return await self.feed.wait_for(lambda: predicate(self), timeout)
@@ -186,7 +186,7 @@ class Sandbox(Reading):
     async def wait_connected(
         self,
         count: int = 1,
-        timeout: float = 5.0,
+        timeout: float = 30.0,
     ) -> None:
         """Until the app holds at least `count` Socket Mode connections."""
         await self.wait_for(lambda sandbox: sandbox.connections >= count, timeout)

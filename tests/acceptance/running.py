@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -115,10 +114,9 @@ class Slack:
         description = self._folder / "workspace.json"
         description.write_text(json.dumps(asdict(self.described)), encoding="utf-8")
         options = [] if self._rate_limits else ["--no-rate-limits"]
-        self.process = self._processes.start(
-            *(sys.executable, "-m", "bot.sandbox", "--bind", "127.0.0.1:0", "--workspace", description),
+        self.process = self._processes.sandbox(
+            *("--bind", "127.0.0.1:0", "--workspace", description),
             *("--state", self._folder / "slack.db", *options),
-            cwd=Path(__file__).parents[2],
         )
         page = await self.process.aexpect(r"^page\s+(\S+)")
         self.url = page[1].rstrip("/")
@@ -161,7 +159,7 @@ class Slack:
             assert answer.status == 200, await answer.text()
 
     async def until(
-        self, look: Callable[[Json], Found | None], *, within: float = 15, saying: str = ""
+        self, look: Callable[[Json], Found | None], *, within: float = 60, saying: str = ""
     ) -> Found:
         """The first true answer of `look(state)`, asked again after every change of the workspace."""
         state: Json = {}
@@ -179,7 +177,7 @@ class Slack:
                 f"not within {within:g} s: {saying or look}; last messages: {seen}"
             ) from None
 
-    async def until_called(self, method: str, count: int, *, within: float = 15) -> None:
+    async def until_called(self, method: str, count: int, *, within: float = 60) -> None:
         """Returns once a method was called `count` times in all."""
         async with asyncio.timeout(within):
             while True:
@@ -189,7 +187,7 @@ class Slack:
                 await self._changed.wait()
 
     async def card(
-        self, action_id: str, look: Callable[[Json], object] = lambda card: True, within: float = 15
+        self, action_id: str, look: Callable[[Json], object] = lambda card: True, within: float = 60
     ) -> Json:
         """The one card of an action, once `look(card)` is true; more than one fails at once."""
 
@@ -203,7 +201,7 @@ class Slack:
     async def click(self, user: str, card: Json, button: str = "approve") -> Json:
         return await self.act("click", user=user, channel=card["channel"], ts=card["ts"], action_id=button)
 
-    async def told(self, user: str, words: str, *, after: str = "", within: float = 10) -> Json:
+    async def told(self, user: str, words: str, *, after: str = "", within: float = 60) -> Json:
         """The first ephemeral newer than `after` that says `words` to this person."""
         return await self.until(
             lambda state: next((e for e in ephemerals(state, user, after) if words in e["text"]), None),
@@ -288,7 +286,7 @@ class Gate:
         self.up.clear()
         await asyncio.to_thread(self.process.crash)
 
-    async def end(self, *, within: float = 30) -> int:
+    async def end(self, *, within: float = 60) -> int:
         """SIGTERM; the exit code."""
         self.up.clear()
         self.process.ask_to_stop()

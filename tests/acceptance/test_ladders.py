@@ -78,8 +78,8 @@ async def test_a_ladder_goes_on_over_a_kill_and_past_a_person_who_cannot_be_reac
             await slack.click(SLACK_IDS["chi"], card)
             await pagerduty.until(lambda p: p.alerts.get(action["id"]) == "resolved")
             assert [e["event_action"] for e in pagerduty.events] == ["trigger", "resolve"]
-            (dead,) = (await gate.outbox())["messages"]
-            assert (dead["channel"], dead["state"], dead["error"]) == ("email", "dead", "smtp_550")
+            (dead,) = (m for m in (await gate.outbox())["messages"] if m["state"] == "dead")
+            assert (dead["channel"], dead["error"]) == ("email", "smtp_550")
             gate.runs[0].lines[:] = [
                 line for line in gate.runs[0].lines if "outbox.dead_letter" not in line
             ]  # told on purpose; everything else is a complaint

@@ -144,7 +144,7 @@ async def _until_somebody_waits_for_a_lock(store: SqlStore) -> None:
     query = text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             async with store._engines[1].connect() as connection:
                 if (await connection.execute(query)).scalar_one():

@@ -183,7 +183,7 @@ async def test_a_sequencer_that_was_paused_and_returns_numbers_nothing_twice(
     contender.expect("inside")
     contender.send(signal.SIGSTOP)
     assert await grow(store) is None, "the other one holds it"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await grow(store) is None:  # until the server has ended the paused transaction
             await store.check()
     await append(store, 3)
@@ -191,7 +191,7 @@ async def test_a_sequencer_that_was_paused_and_returns_numbers_nothing_twice(
     before = await numbered(store)
     contender.send(signal.SIGCONT)
     contender.send(signal.SIGUSR2)
-    contender.wait(within=20)
+    contender.wait(within=60)
     assert "won" not in contender.output
     assert await numbered(store) == before == [hashed(1), hashed(2), hashed(3)]
 

@@ -44,7 +44,7 @@ class Mail:
         """Whom the letters went to, in order."""
         return [envelope.rcpt_tos[0] for envelope in self.envelopes]
 
-    async def until(self, look: Callable[[Mail], object], *, within: float = 20) -> None:
+    async def until(self, look: Callable[[Mail], object], *, within: float = 60) -> None:
         """Returns once `look` is true, asked again after every command of note."""
         async with asyncio.timeout(within):
             while not look(self):

@@ -49,7 +49,7 @@ class PagerDuty:
             {"status": "success", "message": "Event processed", "dedup_key": key}, status=202
         )
 
-    async def until(self, look: Callable[[PagerDuty], object], *, within: float = 20) -> None:
+    async def until(self, look: Callable[[PagerDuty], object], *, within: float = 60) -> None:
         """Returns once `look` is true, asked again after every request."""
         async with asyncio.timeout(within):
             while not look(self):

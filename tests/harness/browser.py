@@ -1,12 +1,18 @@
-"""A real Chromium for tests: loopback only, one per test, and a page that complains fails the test."""
+"""A real Chromium for tests: loopback only, windows of each test's own, and a page that complains fails the test.
+
+One Chromium serves every test of a run (of a worker), so all who use it run on the session's event loop: asynchronous
+fixtures of such tests say `loop_scope="session"`.
+"""
 
 import re
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
 
 from tools.ensure_chromium import require_chromium
 
@@ -26,6 +32,8 @@ CHROMIUM_ARGUMENTS = (
     # Names and addresses other than this machine's do not resolve, for pages, fetches and sockets alike.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1, EXCLUDE ::1",
 )
+PATIENCE_MS = 45_000
+"""A bound for machines that are busy; what is waited for comes within a second elsewhere."""
 _failed = pytest.StashKey[bool]()
 
 
@@ -69,7 +77,7 @@ class People:
             "reduced_motion": "reduce",
         }
         context = await self._browser.new_context(**(options | context_options))
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         self._complaints.listen(context)
         page = await context.new_page()
         self.pages.append(page)
@@ -78,18 +86,61 @@ class People:
         return page
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """A Chromium started for this test, on the test's own event loop (about half a second).
-
-    A shared one would have to live on another loop than the test's other async fixtures.
-    """
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """One of a test's own, for tests that cannot run on the session's event loop."""
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(
-            executable_path=require_chromium(), args=list(CHROMIUM_ARGUMENTS)
-        )
-        yield chromium
-        await chromium.close()
+        browser = await _launched(playwright)
+        yield browser
+        await browser.close()
+
+
+async def _launched(playwright: Playwright) -> Browser:
+    return await playwright.chromium.launch(
+        executable_path=require_chromium(), args=list(CHROMIUM_ARGUMENTS), timeout=90_000
+    )
+
+
+class _Shared:
+    """Starts it when it is first asked for, and anew where it has crashed."""
+
+    def __init__(self, playwright: Playwright) -> None:
+        self._playwright = playwright
+        self._browser: Browser | None = None
+
+    async def connected(self) -> Browser:
+        if self._browser is None or not self._browser.is_connected():
+            self._browser = await _launched(self._playwright)
+        return self._browser
+
+    async def close(self) -> None:
+        if self._browser is not None:
+            await self._browser.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def _shared_chromium() -> AsyncIterator[_Shared]:
+    async with async_playwright() as playwright:
+        shared = _Shared(playwright)
+        yield shared
+        await shared.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(_shared_chromium: _Shared) -> Browser:
+    """The Chromium of this run."""
+    return await _shared_chromium.connected()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    on_session_loop(item for item in items if "browser" in getattr(item, "fixturenames", ()))
+
+
+def on_session_loop(items: Iterable[pytest.Item]) -> None:
+    """These tests run where the shared Chromium lives."""
+    for item in items:
+        item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @pytest.fixture
@@ -98,7 +149,7 @@ def complaints() -> Complaints:
     return Complaints()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def people(
     browser: Browser, complaints: Complaints, request: pytest.FixtureRequest
 ) -> AsyncIterator[People]:
@@ -113,7 +164,7 @@ async def people(
     assert not unexpected, "the page complained:\n" + "\n".join(unexpected)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(people: People) -> Page:
     """One blank page in a fresh context."""
     return await people.open()

@@ -162,7 +162,7 @@ class _OwnServer:
 
     def stop(self) -> None:
         if self._server is not None:
-            self._server.stop(within=20)
+            self._server.stop(within=60)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _initialise(self) -> None:

@@ -17,10 +17,12 @@ from typing import Self
 import pytest
 
 from tests.harness.environment import scrubbed
+from tests.harness.forge import Forged, the_forge
 
 GATE = Path(sys.executable).with_name("gate")
 _PR_SET_PDEATHSIG = 1
 _TAIL = 40
+_SPOKEN = {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "200"}
 
 
 class ProcessFailedError(AssertionError):
@@ -52,28 +54,34 @@ class Running:
         cwd: Path | None = None,
         user: str | None = None,
         gentle: signal.Signals = signal.SIGTERM,
+        forged: bool = False,
     ) -> None:
+        """With `forged`, the arguments are one of the product's own commands (see forge.py)."""
         self.arguments = [str(argument) for argument in arguments]
         self.lines: list[str] = []
         self._gentle = gentle
         self._changed = threading.Condition()
         self._closed = False
-        self._popen = subprocess.Popen(
-            self.arguments,
-            env=dict(env),
-            cwd=cwd,
-            user=user,
-            group=None if user is None else _primary_group(user),
-            extra_groups=None if user is None else [],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            process_group=0,
-            preexec_fn=die_with_parent(gentle),  # one prctl call, which takes no lock
-        )
+        self._popen: Forged | subprocess.Popen[str]
+        if forged:
+            self._popen = the_forge().start(self.arguments, env=env, cwd=cwd or Path.cwd(), gentle=gentle)
+        else:
+            self._popen = subprocess.Popen(
+                self.arguments,
+                env=dict(env),
+                cwd=cwd,
+                user=user,
+                group=None if user is None else _primary_group(user),
+                extra_groups=None if user is None else [],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                process_group=0,
+                preexec_fn=die_with_parent(gentle),  # one prctl call, which takes no lock
+            )
         self._reader = threading.Thread(target=self._read, name=f"lines of {self.pid}", daemon=True)
         self._reader.start()
 
@@ -92,7 +100,7 @@ class Running:
         with self._changed:
             return "\n".join(self.lines)
 
-    def expect(self, pattern: str | re.Pattern[str], *, within: float = 30, after: int = 0) -> re.Match[str]:
+    def expect(self, pattern: str | re.Pattern[str], *, within: float = 60, after: int = 0) -> re.Match[str]:
         """The first line from index `after` on that `pattern` is found in; blocks until there is one.
 
         Raises ProcessFailedError when the output ends or `within` seconds pass without it.
@@ -113,12 +121,12 @@ class Running:
                     raise self._failure(f"wrote no line matching {wanted.pattern!r} in {within:g} s")
 
     async def aexpect(
-        self, pattern: str | re.Pattern[str], *, within: float = 30, after: int = 0
+        self, pattern: str | re.Pattern[str], *, within: float = 60, after: int = 0
     ) -> re.Match[str]:
         """`expect` for a test whose own event loop must keep turning meanwhile."""
         return await asyncio.to_thread(self.expect, pattern, within=within, after=after)
 
-    def wait(self, *, within: float = 30) -> int:
+    def wait(self, *, within: float = 60) -> int:
         """The exit code, once it has ended and all its output is read."""
         try:
             code = self._popen.wait(within)
@@ -127,7 +135,7 @@ class Running:
         self._reader.join(within)
         return code
 
-    async def await_exit(self, *, within: float = 30) -> int:
+    async def await_exit(self, *, within: float = 60) -> int:
         return await asyncio.to_thread(self.wait, within=within)
 
     def send(self, signum: signal.Signals) -> None:
@@ -147,7 +155,7 @@ class Running:
     def thaw(self) -> None:
         self._signal_group(signal.SIGCONT)
 
-    def stop(self, *, within: float = 10) -> int:
+    def stop(self, *, within: float = 60) -> int:
         """Ask it to end, insist with SIGKILL after `within` seconds, and return the exit code."""
         self.ask_to_stop()
         try:
@@ -212,18 +220,49 @@ class Processes:
         self, *arguments: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> Running:
         """Start any command in the test's own folder, with a scrubbed environment plus `env`."""
-        environment = (
-            scrubbed() | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1", "COLUMNS": "200"} | dict(env or {})
-        )
-        running = Running(arguments, env=environment, cwd=cwd or self._folder)
-        self._running.append(running)
-        return running
+        return self._begun(arguments, env, cwd, forged=False)
+
+    def installed(
+        self, *arguments: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Running:
+        """Start `gate …` as it is installed: the script, a new interpreter, every import."""
+        return self._begun((GATE, *arguments), env, cwd, forged=False)
 
     def gate(
         self, *arguments: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> Running:
-        """Start `gate …` as it is installed: `processes.gate("run", env={"GATE_BIND": "127.0.0.1:0"})`."""
-        return self.start(GATE, *arguments, env=env, cwd=cwd)
+        """Start `gate …`, out of the forge: `processes.gate("run", env={"GATE_BIND": "127.0.0.1:0"})`."""
+        return self._begun(("gate", *arguments), env, cwd, forged=True)
+
+    def finished(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        within: float = 60,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `gate …` out of the forge to its end: exit code, standard output and standard error."""
+        command = ("gate", *arguments)
+        environment = scrubbed() | _SPOKEN | dict(env or {})
+        child = the_forge().start(command, env=environment, cwd=cwd or self._folder, apart=True)
+        return child.finished(command, within)
+
+    def sandbox(self, *arguments: str | Path, cwd: Path | None = None) -> Running:
+        """Start the sandbox workspace alone, out of the forge."""
+        return self._begun(("-m", "bot.sandbox", *arguments), None, cwd, forged=True)
+
+    def _begun(
+        self,
+        arguments: Sequence[str | Path],
+        env: Mapping[str, str] | None,
+        cwd: Path | None,
+        *,
+        forged: bool,
+    ) -> Running:
+        environment = scrubbed() | _SPOKEN | dict(env or {})
+        running = Running(arguments, env=environment, cwd=cwd or self._folder, forged=forged)
+        self._running.append(running)
+        return running
 
     def end_all(self) -> None:
         for running in self._running:

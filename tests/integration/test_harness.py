@@ -1,7 +1,11 @@
 """The harness itself: databases are fresh, processes are real, and all of it is gone afterwards."""
 
+import json
+import os
 import signal
 import sys
+from importlib.metadata import version
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -89,6 +93,40 @@ def test_a_frozen_process_is_still_ended(processes: Processes) -> None:
     running.expect("ready")
     running.freeze()
     assert running.stop() == -signal.SIGTERM
+
+
+def test_a_command_is_a_process_of_its_own_however_it_was_started(processes: Processes) -> None:
+    """Out of the forge and as installed: the same words, the same exit code."""
+    for started in (processes.gate, processes.installed):
+        shown = started("--version")
+        assert shown.wait() == 0
+        assert shown.output == f"signoff {version('signoff')}"
+        refused = started("nonsense")
+        assert refused.wait() == 2
+        assert "No such command" in refused.output
+
+
+def test_a_forged_command_sees_what_it_was_given_and_dies_of_signals(
+    processes: Processes, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    running = processes.sandbox("--bind", "127.0.0.1:0", cwd=elsewhere)
+    running.expect("^page")
+    assert os.getpgid(running.pid) == running.pid
+    assert Path(f"/proc/{running.pid}/cwd").resolve() == elsewhere
+    running.freeze()
+    assert running.exit_code is None
+    running.crash()
+    assert running.exit_code == -signal.SIGKILL
+    assert not Path(f"/proc/{running.pid}").exists()
+    gentle = processes.sandbox("--bind", "127.0.0.1:0")
+    gentle.expect("^page")
+    assert gentle.stop() == 0
+    foreign = processes.finished("doctor", "--json", env={"GATE_BINDS": "x"})
+    assert foreign.returncode == 3
+    assert "the nearest one is GATE_BIND" in json.loads(foreign.stdout)["error"]["detail"]
+    assert foreign.stderr == ""
 
 
 def test_children_do_not_see_the_developers_settings() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Error, Page
 
@@ -12,7 +13,7 @@ from tests.harness.browser import Complaints, People
 OUTSIDE = ("http://example.com/", "http://93.184.215.14/", "http://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def site() -> AsyncIterator[str]:
     async def index(request: web.Request) -> web.Response:
         return web.Response(text="<title>Home</title><h1>Queue</h1>", content_type="text/html")
@@ -53,7 +54,7 @@ async def test_a_console_error_and_an_exception_are_noted(
     await page.evaluate("console.error('broken card'); console.log('fine')")
     async with page.expect_event("pageerror"):
         await page.evaluate("setTimeout(() => { throw new Error('late failure') })")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(complaints.unexpected()) < 2:
             await page.evaluate("1")  # a round trip, after which earlier events have arrived
     seen = "\n".join(complaints.unexpected())

@@ -1,22 +1,28 @@
-"""Shares one running gate among the tests of this folder, and gives each its own channel and agent."""
+"""Shares one running gate among the tests of a file, and gives each its own channel and agent."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.acceptance.browser.board import Board
 from tests.acceptance.browser.town import Agent, Town, town_in, write_people, write_policy
-from tests.harness.browser import People
+from tests.harness.browser import PATIENCE_MS, People, on_session_loop
 
-expect.set_options(timeout=15_000)
-"""A bound for machines that are busy; what is waited for comes within a second elsewhere."""
+expect.set_options(timeout=PATIENCE_MS)
+FOLDER = Path(__file__).parent
 
 
-@pytest.fixture(scope="session")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    on_session_loop(item for item in items if item.path.is_relative_to(FOLDER))
+
+
+@pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     folder = tmp_path_factory.mktemp("town")
     with town_in(folder, write_policy(folder), write_people(folder)) as running:
@@ -26,9 +32,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     assert not running.complaints(), "\n".join(running.complaints())
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def agent(town: Town) -> AsyncIterator[Agent]:
-    timeout = aiohttp.ClientTimeout(total=60)
+    timeout = aiohttp.ClientTimeout(total=90)
     async with aiohttp.ClientSession(timeout=timeout) as http:
         yield Agent(http, town)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from tests.acceptance.browser.town import Agent, Town, town_in, write_people
 
@@ -48,7 +49,7 @@ def rulebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rulebook]:
         yield Rulebook(policies, town)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def agent(rulebook: Rulebook) -> AsyncIterator[Agent]:
     async with aiohttp.ClientSession() as http:
         yield Agent(http, rulebook.town)

@@ -237,7 +237,7 @@ class Agent:
 
     async def until(self, action_id: str, *states: str) -> Json:
         """The document once it has one of these states; waits as an agent does, by `Prefer: wait`."""
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             while True:
                 _, document = await self.call("GET", f"/v1/actions/{action_id}", Prefer="wait=20")
                 if document["status"] in states:

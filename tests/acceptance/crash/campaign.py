@@ -117,7 +117,7 @@ class Campaign:
         if chance.random() < 0.15 and document["status"] == "pending":
             await self.gate.insist("POST", f"/v1/actions/{document['id']}/cancel", {"reason": "not needed"})
         while document["status"] not in TERMINAL:
-            document = await self.gate.action(document["id"], wait=20)
+            document = await self.gate.action(document["id"], wait=60)
             self._seen(document)
         if document["status"] in ("approved", "allowed"):
             await self._execute(document)

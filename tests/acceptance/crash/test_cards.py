@@ -27,7 +27,7 @@ async def test_an_old_card_works_after_a_crash(processes: Processes, tmp_path: P
         await gate.start()
         assert (await gate.action(action["id"]))["status"] == "pending"
         assert (await slack.click("U0ANA", card))["ok"]
-        assert (await gate.action(action["id"], wait=10))["status"] == "approved"
+        assert (await gate.action(action["id"], wait=60))["status"] == "approved"
         await slack.card(action["id"], _decided)
 
 
@@ -51,7 +51,7 @@ async def test_a_vote_that_was_acknowledged_counts_after_a_crash(
         await slack.told("U0ANA", "", after=told["ts"])
         assert (await gate.action(action["id"]))["status"] == "pending"
         await slack.click("U0BO", card)
-        assert (await gate.action(action["id"], wait=10))["status"] == "approved"
+        assert (await gate.action(action["id"], wait=60))["status"] == "approved"
         kinds = [r["kind"] for r in await gate.records(action["id"])]
         assert kinds == ["approval.requested", "approval.vote", "approval.granted", "grant.issued"]
 
@@ -69,7 +69,7 @@ async def test_a_card_that_was_posted_and_never_confirmed_is_adopted(
         await gate.process.aexpect('"slack_card_adopted"')
         card = await slack.card(action["id"])
         await slack.click("U0ANA", card)
-        assert (await gate.action(action["id"], wait=10))["status"] == "approved"
+        assert (await gate.action(action["id"], wait=60))["status"] == "approved"
         await slack.card(action["id"], _decided)
         assert len(cards_of(await slack.state(), action["id"])) == 1
 
@@ -87,5 +87,5 @@ async def test_a_decision_that_the_card_does_not_show_yet_is_shown_after_a_crash
         await gate.crash()
         assert buttons(await slack.card(action["id"]))
         await gate.start()
-        await slack.card(action["id"], _decided, within=30)
+        await slack.card(action["id"], _decided, within=60)
         assert (await gate.action(action["id"]))["status"] == "approved"

@@ -27,7 +27,7 @@ async def test_what_passed_while_down_fires_once_and_late(
         await gate.crash()
         await _passed(brief[-1])  # the latest of all deadlines
         await gate.start()
-        ends = await asyncio.gather(*(gate.action(each["id"], wait=20) for each in brief))
+        ends = await asyncio.gather(*(gate.action(each["id"], wait=60) for each in brief))
         assert [each["status"] for each in ends] == ["expired"] * 3
         await gathered(*(slack.card(each["id"], _expired, within=60) for each in brief))
         await gate.crash()

@@ -110,7 +110,7 @@ class Reviewer:
             assert (await answer.json())["ok"]
 
     async def _card(self) -> dict[str, Any]:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             async with self._http.get(
                 f"{self._page}/sandbox/events", params={"since": self._position}
             ) as changes:

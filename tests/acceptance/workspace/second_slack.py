@@ -194,7 +194,7 @@ class SecondSlack:
         cursor = {"response_metadata": {"next_cursor": f"at:{at + 1}" if more else ""}}
         return {key: everything[at : at + 1], "has_more": more, **cursor}
 
-    async def until(self, look: Callable[[], Any], within: float = 15) -> Any:
+    async def until(self, look: Callable[[], Any], within: float = 60) -> Any:
         """The first true answer of `look()`."""
         async with asyncio.timeout(within):
             while True:

@@ -52,7 +52,7 @@ async def test_an_approval_goes_through(processes: Processes, tmp_path: Path, ad
         card = await slack.card(action["id"])
         assert card["channel"] == "C9ZZ00LANE"
         await slack.click(ANA, card)
-        document = await gate.action(action["id"], wait=10)
+        document = await gate.action(action["id"], wait=60)
         assert (document["status"], document["approval"]["votes"][0]["person"]) == ("approved", "ana")
         await slack.card(action["id"], lambda c: not buttons(c))
         await slack.told(ANA, "Approved")
@@ -71,7 +71,7 @@ async def test_the_identity_that_was_found_first_stays(processes: Processes, tmp
         await gate.connected()
         first = await gate.propose("work.lane-0")
         await slack.click(ANA, await slack.card(first["id"]))
-        assert (await gate.action(first["id"], wait=10))["status"] == "approved"
+        assert (await gate.action(first["id"], wait=60))["status"] == "approved"
         await slack.change_user(ANA, email="gone@meridian.example")
         await slack.change_user("U3OWN888", email="ana@meridian.example")
         await gate.crash()  # whatever was remembered of anybody is gone
@@ -83,7 +83,7 @@ async def test_the_identity_that_was_found_first_stays(processes: Processes, tmp
         await slack.told("U3OWN888", "")
         assert (await gate.action(second["id"]))["status"] == "pending"
         await slack.click(ANA, card)
-        assert (await gate.action(second["id"], wait=10))["status"] == "approved"
+        assert (await gate.action(second["id"], wait=60))["status"] == "approved"
 
 
 async def test_wrong_tokens_are_said_and_agents_are_served_all_the_same(

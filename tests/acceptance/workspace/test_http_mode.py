@@ -97,7 +97,7 @@ async def test_an_approval_goes_through(processes: Processes, tmp_path: Path) ->
     async with town(processes, tmp_path) as (gate, slack, _):
         action, other = [await gate.propose("work.lane-0", key=key) for key in "ab"]
         assert (await slack.click("U0ANA", await slack.card(action["id"])))["ok"]
-        assert (await gate.action(action["id"], wait=10))["status"] == "approved"
+        assert (await gate.action(action["id"], wait=60))["status"] == "approved"
         await slack.card(action["id"], lambda c: not buttons(c))
         await slack.told("U0ANA", "Approved")
         await slack.click("U0BO", await slack.card(other["id"]), "reject")
@@ -106,7 +106,7 @@ async def test_an_approval_goes_through(processes: Processes, tmp_path: Path) ->
             "submit", user="U0BO", values={"comment": {"comment": "No."}, "category": {"category": "other"}}
         )
         assert did["ok"], did
-        assert (await gate.action(other["id"], wait=10))["status"] == "rejected"
+        assert (await gate.action(other["id"], wait=60))["status"] == "rejected"
         await slack.act("open_home", user="U0ANA")
         await slack.until(lambda state: state["homes"].get("U0ANA"))
         await slack.act("command", user="U0ANA", channel="C0LANE0", text="/gate help")

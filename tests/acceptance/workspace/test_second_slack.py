@@ -24,7 +24,7 @@ async def test_an_approval_goes_through(processes: Processes, tmp_path: Path) ->
             (card,) = await slack.until(lambda: slack.cards(LANE))
             card = copy.deepcopy(card)
             envelope = await slack.click(ANA, card, "approve")
-            document = await gate.action(action["id"], wait=10)
+            document = await gate.action(action["id"], wait=60)
             assert (document["status"], document["approval"]["votes"][0]["person"]) == ("approved", "ana")
             await slack.until(lambda: not buttons(slack.cards(LANE)[0]))
             await slack.until(lambda: envelope in slack.acknowledged)

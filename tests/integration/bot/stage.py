@@ -150,12 +150,12 @@ class Stage:
         assert isinstance(result, Done), result
         return result.record
 
-    async def card(self, record: ActionRecord, *, timeout: float = 10) -> Card:
+    async def card(self, record: ActionRecord, *, timeout: float = 60) -> Card:
         """Where the card stands, once it does."""
         return await self.until(lambda card: card is not None and card.ts is not None, record, timeout)
 
     async def until(
-        self, good: Callable[[Card | None], bool], record: ActionRecord, limit: float = 10
+        self, good: Callable[[Card | None], bool], record: ActionRecord, limit: float = 60
     ) -> Any:
         async with asyncio.timeout(limit):
             async with self.deps.wakeups.subscription(record.id) as waiter:
@@ -166,7 +166,7 @@ class Stage:
                         return card
                     await waiter.wait(0.05)
 
-    async def idle(self, limit: float = 10) -> None:
+    async def idle(self, limit: float = 60) -> None:
         """Until nothing living is left in the outbox."""
 
         async def waiting() -> int:
@@ -182,11 +182,11 @@ class Stage:
         )
         return await decide(self.deps, command)
 
-    async def dead_letters(self, count: int, limit: float = 10) -> tuple[Message, ...]:
+    async def dead_letters(self, count: int, limit: float = 60) -> tuple[Message, ...]:
         """The dead letters, once there are so many."""
         return await self._polled(self.dead, lambda dead: len(dead) >= count, limit)
 
-    async def problem(self, limit: float = 10) -> str:
+    async def problem(self, limit: float = 60) -> str:
         """What readiness says, once it says something."""
         bot = self.bot
         assert bot is not None
@@ -233,7 +233,7 @@ class Stage:
             if (message.get("metadata") or {}).get("event_payload") == wanted
         ]
 
-    async def told(self, user: str, words: str, *, seen: int = 0, limit: float = 5) -> str:
+    async def told(self, user: str, words: str, *, seen: int = 0, limit: float = 60) -> str:
         """The text of the person's newest ephemeral, once there are more than `seen` and it holds `words`."""
 
         def newest(slack: Sandbox) -> str:
@@ -247,7 +247,7 @@ class Stage:
                 f"{user} was not told {words!r}, but {[e['text'] for e in self.slack.ephemerals(user)]}"
             ) from None
 
-    async def modal(self, user: str, callback: str, limit: float = 5) -> dict[str, Any]:
+    async def modal(self, user: str, callback: str, limit: float = 60) -> dict[str, Any]:
         """The topmost modal of this person, once it is of this kind."""
 
         def open_one(slack: Sandbox) -> dict[str, Any] | None:

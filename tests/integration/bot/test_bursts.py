@@ -64,7 +64,7 @@ def shown(message: dict[str, Any]) -> list[str]:
     ]
 
 
-async def showing(play: Stage, words: str, limit: float = 10) -> dict[str, Any]:
+async def showing(play: Stage, words: str, limit: float = 60) -> dict[str, Any]:
     """The digest, once it says this."""
 
     def found(_: Any) -> dict[str, Any] | None:
@@ -238,7 +238,7 @@ async def test_home_lets_anybody_decide_what_the_digest_does_not_show(play: Stag
     await play.slack.click_in_view("U0ANA", "reject")
     await play.modal("U0ANA", "reject")
     await play.slack.submit("U0ANA", {"comment": {"comment": "no"}})
-    after = await wait_decided(play.deps, hidden.id, 10)
+    after = await wait_decided(play.deps, hidden.id, 60)
     assert after is not None
     assert after.status is Status.REJECTED
 

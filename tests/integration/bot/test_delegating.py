@@ -53,13 +53,13 @@ async def direct(play: Stage, user: str, words: str) -> dict[str, Any]:
                         return message | {"channel": channel.id}
         return None
 
-    message = await play.slack.wait_for(found, 15)
+    message = await play.slack.wait_for(found, 60)
     assert message is not None
     return message
 
 
 async def home_with(play: Stage, user: str, words: str) -> dict[str, Any]:
-    await play.slack.wait_for(lambda s: words in texts((s.home(user) or {}).get("blocks")), 15)
+    await play.slack.wait_for(lambda s: words in texts((s.home(user) or {}).get("blocks")), 60)
     home = play.slack.home(user)
     assert home is not None
     return home

@@ -299,7 +299,7 @@ async def test_an_outage_delays_and_then_everything_converges(play: Stage) -> No
     play.slack.clear_faults()
     await play.posted(other)
     await play.idle(20)
-    await play.slack.wait_connected(timeout=15)
+    await play.slack.wait_connected()
     assert len(play.cards_of(other)) == 1
     assert await play.dead() == ()
     await play.slack.click("U0ANA", channel, ts, "approve")

@@ -59,7 +59,7 @@ async def test_the_whole_way_from_the_command_to_the_card(emergency: Stage) -> N
     assert "Refund $1,400.00 to order 881" in str(modal)
     reply = await play.slack.submit("U0ANA", {"request": {"request": f"{record.id}:1"}})
     assert reply.ok, reply
-    await play.slack.wait_for(lambda s: "double charge" in texts((s.modal("U0ANA") or {}).get("blocks")), 5)
+    await play.slack.wait_for(lambda s: "double charge" in texts((s.modal("U0ANA") or {}).get("blocks")), 60)
     modal = await play.modal("U0ANA", "break_glass")
     assert "U0CHI" in str(modal["blocks"])
     assert "U0ANA" not in str(modal["blocks"])

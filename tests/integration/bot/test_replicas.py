@@ -44,7 +44,7 @@ async def test_two_replicas_post_one_card_each_and_count_each_click_once(
                 await asyncio.gather(
                     *(play.slack.click(user, channel, ts, "approve") for user in ("U0ANA", "U0BO", "U0ANA"))
                 )
-                after = await wait_decided(play.deps, record.id, 10)
+                after = await wait_decided(play.deps, record.id, 60)
                 assert after is not None
                 assert after.status is Status.APPROVED
                 assert sorted(v.person for v in after.votes) == ["ana", "bo"]

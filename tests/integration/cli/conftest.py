@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.world import PEOPLE, POLICY
-from tests.harness.environment import scrubbed
-from tests.harness.processes import GATE, Processes, Running
+from tests.harness.processes import Processes, Running
 
 ANY_PORT = {"GATE_BIND": "127.0.0.1:0", "GATE_SANDBOX_BIND": "127.0.0.1:0"}
 ROOT = Path(__file__).parents[3]
@@ -27,15 +26,7 @@ class House:
     processes: Processes
 
     def gate(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [GATE, *arguments],
-            cwd=self.folder,
-            env=scrubbed() | {"NO_COLOR": "1", "COLUMNS": "200"} | environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return self.processes.finished(*arguments, env=environment, cwd=self.folder)
 
     def json(self, *arguments: str, **environment: str) -> Any:
         done = self.gate(*arguments, "--json", **environment)

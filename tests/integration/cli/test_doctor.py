@@ -96,6 +96,7 @@ async def test_somebody_slack_does_not_know_by_address_and_a_pin_that_differs(ho
         await asyncio.to_thread(lambda: house.serve(**at.env))
         await at.slack.wait_connected()
         await at.slack.command("U0CHO", "C0APPROVALS", "/gate queue")
+        await at.slack.wait_for(lambda slack: slack.ephemerals("U0CHO"), 60)
         at.people("cho@example.com}", "cho@example.com, slack: U0OTHER}")
         visit = await at.look()
     assert "Pinned to the Slack account U0CHO" in visit.of("cho")["says"]

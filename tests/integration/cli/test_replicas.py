@@ -30,14 +30,14 @@ def test_two_replicas_are_one_gate(house: House, postgres_url: str):
     _, pending = ask(f"{one}/v1/actions", agent, REFUND)
     waiting = Request(f"{other}/v1/actions/{pending['id']}")  # noqa: S310 - loopback
     waiting.add_header("Authorization", f"Bearer {agent}")
-    waiting.add_header("Prefer", "wait=30")
+    waiting.add_header("Prefer", "wait=60")
     with ThreadPoolExecutor() as threads:
-        answer = threads.submit(build_opener(ProxyHandler({})).open, waiting, timeout=40)
+        answer = threads.submit(build_opener(ProxyHandler({})).open, waiting, timeout=90)
         began = time.monotonic()
         assert ask(f"{one}/v1/actions/{pending['id']}/cancel", agent, {"reason": "no longer"})[0] == 200
         with answer.result() as response:
             assert json.load(response)["status"] == "cancelled"
-    assert time.monotonic() - began < 10, "woken by its fallback, long before its own end"
+    assert time.monotonic() - began < 40, "woken by its fallback, long before its own end"
 
     _, allowed = ask(
         f"{one}/v1/actions", agent, {"topic": "crm.read", "summary": "Read", "payload": {"id": 1}}

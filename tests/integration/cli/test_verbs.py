@@ -24,7 +24,7 @@ def ask(url: str, key: str | None = None, body: object = None) -> tuple[int, dic
     if key is not None:
         request.add_header("Authorization", f"Bearer {key}")
     try:
-        with _OPENER.open(request, timeout=20) as response:
+        with _OPENER.open(request, timeout=60) as response:
             return response.status, json.load(response)
     except HTTPError as error:
         return error.code, json.load(error)
@@ -151,7 +151,7 @@ def test_a_signal_stops_the_gate_cleanly(house: House, signal_name: str):
     running, url = house.serve()
     assert ask(f"{url}/healthz")[0] == 200
     running.send(signal.Signals[signal_name])
-    assert running.wait(within=20) == 0
+    assert running.wait(within=60) == 0
     assert "gate.stopped" in running.output
     assert "Traceback" not in running.output
     again, _ = house.serve()

@@ -312,7 +312,7 @@ async def test_an_endless_answer_is_not_read(gate: World, receiver: Receiver, tm
 
     receiver.handle = endless
     row = await message(gate, f"http://127.0.0.1:{receiver.port}/")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await channel(gate, tmp_path).deliver(row) == Delivered()
         await hung_up.wait()
 
@@ -375,7 +375,7 @@ async def test_after_three_days_it_is_a_dead_letter_that_can_be_sent_again(
         return next((row for row in rows if row.channel == "webhook"), None)
 
     async def until(wanted: Callable[[Message | None], bool]) -> Message | None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             found = await webhook()
             while not wanted(found):
                 found = await webhook()

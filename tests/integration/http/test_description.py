@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from playwright.async_api import Browser
+from playwright.async_api import Page
 
 from gate.contract.problem import CODES
 from gate.http.app import endpoints, served
 from gate.http.openapi import codes
+from tests.harness.browser import chromium
 from tests.integration.http.door import Door
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
@@ -101,10 +102,13 @@ def test_every_code_an_endpoint_names_exists() -> None:
 
 
 async def test_the_page_works_needs_nothing_from_elsewhere_and_reads_without_a_mouse(
-    door: Door, browser: Browser
+    door: Door,
 ) -> None:
-    context = await browser.new_context()
-    page = await context.new_page()
+    async with chromium() as browser:
+        await _reads_without_a_mouse(await browser.new_page(), door)
+
+
+async def _reads_without_a_mouse(page: Page, door: Door) -> None:
     asked: list[str] = []
     said: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -130,7 +134,6 @@ async def test_the_page_works_needs_nothing_from_elsewhere_and_reads_without_a_m
     await page.get_by_role("button", name="Dark").click()
     assert await page.evaluate("getComputedStyle(document.body).backgroundColor") != before
     assert said == []
-    await context.close()
 
 
 async def test_the_documents_may_be_cached_and_the_answers_may_not(door: Door) -> None:

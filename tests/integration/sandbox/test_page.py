@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
-from playwright.async_api import Page, ViewportSize, async_playwright, expect
+import pytest_asyncio
+from playwright.async_api import Page, expect
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.sandbox import Sandbox
+from bot.sandbox import RateLimits, Sandbox
 from tests.integration.sandbox.cards import approval_card, edit_modal
 from tests.integration.sandbox.running import connected
 
-ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")  # else the one playwright brings
 AS_ANA = "#/as/U0ANA/c/C0APPROVALS"
 
 
-@pytest.fixture
-async def page() -> AsyncIterator[Page]:
-    """A page whose every error, refused resource or policy violation fails the test."""
-    complaints: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        page = await browser.new_page(viewport=ViewportSize(width=1280, height=860))
-        page.set_default_timeout(8000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
-        yield page
-        await browser.close()
-    assert complaints == []
+@pytest_asyncio.fixture(loop_scope="session")
+async def sandbox() -> AsyncIterator[Sandbox]:
+    async with Sandbox(rate_limits=RateLimits(enabled=False), seed=7) as running:
+        yield running
 
 
 async def tab_to(page: Page, selector: str) -> None:

@@ -45,7 +45,7 @@ class Channel:
         return answer
 
     async def until(self, enough: Callable[[list[Message]], bool]) -> None:
-        async with asyncio.timeout(20), self.arrived:
+        async with asyncio.timeout(60), self.arrived:
             await self.arrived.wait_for(lambda: enough(self.seen))
 
     @property
@@ -103,7 +103,7 @@ async def working(
 
 async def settled(gate: World, done: Callable[[dict[str, Message]], bool]) -> dict[str, Message]:
     """The outbox once it looks as wanted; each look gives the worker a turn."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         found = await rows(gate)
         while not done(found):
             found = await rows(gate)
@@ -303,7 +303,7 @@ async def test_the_gauges_tell_depth_and_dead(gate: World, metrics: Metrics, cha
         await tx.outbox.bury("msg_2", error="gone")
     async with working(gate, metrics, channel):
         await channel.until(lambda seen: len(seen) == 1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while metrics.outbox_dead._value.get() != 1:
                 await rows(gate)  # gives the worker a turn
         assert metrics.outbox_waiting._value.get() == 1

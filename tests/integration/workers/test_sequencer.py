@@ -199,7 +199,7 @@ async def test_what_keeps_it_from_signing_is_told(gate: World, notary: Checkpoin
     tamper(gate, "UPDATE tree SET size = 1")
     await worker.start()
     try:
-        async with asyncio.timeout(20), gate.deps.wakeups.subscription(CHECKPOINT) as signed:
+        async with asyncio.timeout(60), gate.deps.wakeups.subscription(CHECKPOINT) as signed:
             await eventually(lambda: worker.problem is not None)
             assert "cannot be read" in str(worker.problem)
             tamper(gate, "UPDATE tree SET size = 0")

@@ -136,15 +136,15 @@ def bomb(depth: int) -> dict[str, Any]:
     ],
 )
 def test_a_hostile_schema_refuses_the_edit_quickly(schema: dict[str, Any], code: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     errors = check_edit(EVERYTHING, schema, OLD, edited(amount=1))
     assert [error.code for error in errors] == [code]
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_pattern_that_explodes_elsewhere_takes_linear_time() -> None:
     schema = {"properties": {"note": {"type": "string", "pattern": "^(a+)+$"}}}
-    start = time.perf_counter()
+    start = time.process_time()
     errors = check_edit(EVERYTHING, schema, OLD, edited(note="a" * 100_000 + "!"))
     assert [error.code for error in errors] == ["pattern"]
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

@@ -163,13 +163,13 @@ def test_an_expression_that_cannot_work_is_refused_at_load(text: str, says: str)
 )
 def test_work_is_bounded_whatever_the_payload(text: str) -> None:
     many = [f"item {n}" for n in range(60_000)]
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ExpressionError, match="steps of work"):
         value_of(text, many=many, other=[*many], long="x" * 100_000)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_pattern_takes_linear_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert value_of("payload.long.matches('^(a+)+$')", long="a" * 200_000 + "b") is False
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
