@@ -91,6 +91,11 @@ class Metrics:
             "Audit records under the last checkpoint signed here.",
             registry=self.registry,
         )
+        self.replica_news = Gauge(
+            "signoff_replica_news_heard",
+            "1 while news of other replicas wakes waits at once, 0 while every wait looks each second.",
+            registry=self.registry,
+        )
         self.clock_step = Gauge(
             "signoff_clock_step_seconds",
             "How far the machine's clock stepped away from the gate's.",

@@ -18,7 +18,7 @@ from gate.domain.action import Agent
 from gate.domain.audit import AuditRecord, timestamp
 from gate.domain.people import Directory, Person
 from gate.policy.people import parse_people
-from gate.usecases.ports import StoredAgent
+from gate.usecases.ports import AGENTS, StoredAgent
 from gate.wiring.desk import Desk
 
 app = typer.Typer(no_args_is_help=True, help="Keys for agents and executors.")
@@ -73,6 +73,7 @@ async def add_agent(
         await tx.audit.append(
             _record("agent.added", agent, now, {"scopes": sorted(scopes), "owner": owner.id})
         )
+    desk.deps.wakeups.notify(AGENTS)
     return key
 
 
@@ -170,7 +171,8 @@ def rotate(
             await tx.agents.replace(fresh)
             detail = {"overlap_sec": int(span.total_seconds())}
             await tx.audit.append(_record("agent.rotated", stored.agent, now, detail))
-            return fresh
+        desk.deps.wakeups.notify(AGENTS)
+        return fresh
 
     fresh = at_desk(change, as_json=as_json)
     if isinstance(fresh, str):
@@ -198,6 +200,7 @@ def revoke(name: str, as_json: AsJson = False) -> None:
                 return "revoked"
             await tx.agents.replace(replace(stored, revoked_at=now, old_key_sha256=None, old_until=None))
             await tx.audit.append(_record("agent.revoked", stored.agent, now, {}))
+        desk.deps.wakeups.notify(AGENTS)
         return None
 
     problem = at_desk(change, as_json=as_json)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, exists, false, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, false, func, or_, select, true, update
 
 from gate.domain.action import Json
 from gate.store.bound import Bound
@@ -77,19 +77,29 @@ class SqlOutbox:
         done = delete(outbox).where(outbox.c.id == message_id)
         await self._bound.moved(done if lease is None else done.where(outbox.c.leased_until == lease))
 
-    async def retry(self, message_id: str, *, at: datetime, error: str, counts: bool = True) -> None:
-        """Due again at `at`, and an attempt older unless `counts` is False."""
+    async def retry(
+        self,
+        message_id: str,
+        *,
+        at: datetime,
+        error: str,
+        counts: bool = True,
+        lease: datetime | None = None,
+    ) -> None:
+        """Due again at `at`, and an attempt older unless `counts` is False. Nothing moves where the `lease` ran out
+        and somebody else holds another."""
         attempts = outbox.c.attempts + (1 if counts else 0)
         await self._bound.moved(
             update(outbox)
-            .where(outbox.c.id == message_id, _ALIVE)
+            .where(outbox.c.id == message_id, _ALIVE, _held(lease))
             .values(due_at=at, leased_until=None, attempts=attempts, last_error=error)
         )
 
-    async def bury(self, message_id: str, *, error: str) -> None:
+    async def bury(self, message_id: str, *, error: str, lease: datetime | None = None) -> None:
+        """Nothing moves where the `lease` ran out and somebody else holds another."""
         await self._bound.moved(
             update(outbox)
-            .where(outbox.c.id == message_id, _ALIVE)
+            .where(outbox.c.id == message_id, _ALIVE, _held(lease))
             .values(dead=true(), leased_until=None, attempts=outbox.c.attempts + 1, last_error=error)
         )
 
@@ -118,6 +128,11 @@ class SqlOutbox:
         grouped = select(outbox.c.dead, func.count().label("messages")).group_by(outbox.c.dead)
         counts.update((row.dead, row.messages) for row in await self._bound.rows(grouped))
         return counts[False], counts[True]
+
+
+def _held(lease: datetime | None) -> ColumnElement[bool]:
+    """A lease is its own fencing token: each claim of a message ends later than any before it."""
+    return true() if lease is None else outbox.c.leased_until == lease
 
 
 def _row(message: Message) -> dict[str, Any]:

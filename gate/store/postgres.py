@@ -9,7 +9,7 @@ import psycopg
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from gate.store.address import Address
+from gate.store.address import Address, parse_address
 from gate.usecases.ports import StoreUnavailable
 
 POOL_SIZE = 10
@@ -39,14 +39,14 @@ _BOUNDS = (
 
 def sync_engine(address: Address) -> Engine:
     """For migrations: blocking, and patient with statements that rewrite a table."""
-    return create_engine(address.url, connect_args=_connecting(address), hide_parameters=True)
+    return create_engine(address.url, connect_args=connecting(address), hide_parameters=True)
 
 
 def pool_engine(address: Address) -> AsyncEngine:
     """READ COMMITTED; guarded updates carry the correctness, not the isolation level."""
     engine = create_async_engine(
         address.url,
-        connect_args=_connecting(address),
+        connect_args=connecting(address),
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=10,
@@ -73,15 +73,22 @@ def reading(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
-def _connecting(address: Address) -> dict[str, Any]:
+def connecting(address: Address) -> dict[str, Any]:
+    """libpq parameters of every connection to this database."""
     return {name: value for name, value in _CONNECTING.items() if name not in address.url.query}
+
+
+def plain_url(address: Address) -> str:
+    """The URL as libpq reads it, its password included."""
+    return address.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 async def database_time(url: str) -> datetime:
     """What PostgreSQL's clock says. Raises StoreUnavailable."""
+    plain = plain_url(parse_address(url))
     try:
         async with await psycopg.AsyncConnection.connect(
-            url, autocommit=True, connect_timeout=5
+            plain, autocommit=True, connect_timeout=5
         ) as connection:
             row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
     except psycopg.Error as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from gate.clock import SteadyClock
@@ -12,7 +12,9 @@ from gate.ids import TimeSortedIds
 from gate.keyring.signer import load_signer
 from gate.store import SqlStore, open_store
 from gate.store.postgres import database_time
+from gate.store.radio import PostgresRadio
 from gate.usecases.ports import Deps, Rules, RulesSource
+from gate.workers.shared_wakeups import SharedWakeups
 from gate.workers.wakeups import LocalWakeups
 
 
@@ -37,9 +39,16 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     """The store and what commands need, without serving anything. Raises StoreError or StoreUnavailable."""
     clock = SteadyClock()
     rules: RulesSource = _NoRules()
-    async with open_store(settings.database_url, clock=clock, exclusive=False) as store:
+    wakeups = LocalWakeups()
+    async with AsyncExitStack() as begun:
+        store = await begun.enter_async_context(
+            open_store(settings.database_url, clock=clock, exclusive=False)
+        )
         if not settings.on_sqlite:
             clock.anchor(await database_time(settings.database_url))
+            wakeups = SharedWakeups(PostgresRadio(settings.database_url))
+            await wakeups.start(listening=False)
+            begun.push_async_callback(wakeups.stop)
         yield Desk(
             store=store,
             deps=Deps(
@@ -48,6 +57,6 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
                 ids=TimeSortedIds(clock),
                 signer=load_signer(settings.keys),
                 rules=rules,
-                wakeups=LocalWakeups(),
+                wakeups=wakeups,
             ),
         )

@@ -31,6 +31,7 @@ from gate.keyring.webhooks import load_webhook_secret
 from gate.metrics import Metrics
 from gate.store import open_store
 from gate.store.postgres import database_time
+from gate.store.radio import PostgresRadio
 from gate.usecases.filling import SCHEDULE, USERGROUP, sources
 from gate.usecases.ports import Deps, Limits, StoreUnavailable
 from gate.wiring.desk import Desk
@@ -43,9 +44,10 @@ from gate.workers.outbox import OutboxWorker, Terms
 from gate.workers.reload import PolicyFiles, PolicyHolder
 from gate.workers.rules import RulesInForce
 from gate.workers.sequencer import Sequencer
+from gate.workers.shared_wakeups import SharedWakeups
 from gate.workers.ticker import Ticker
 from gate.workers.timekeeper import Timekeeper
-from gate.workers.wakeups import FALLBACK_SEC, LocalWakeups
+from gate.workers.wakeups import LocalWakeups
 
 log = structlog.get_logger(__name__)
 
@@ -125,7 +127,7 @@ class Gate:
             ids=TimeSortedIds(self._clock),
             signer=signer,
             rules=live,
-            wakeups=LocalWakeups(fallback_sec=None if settings.on_sqlite else FALLBACK_SEC),
+            wakeups=await self._wakeups(),
             limits=Limits(
                 pending_per_agent=settings.pending_per_agent,
                 public_url=public_url,
@@ -205,6 +207,15 @@ class Gate:
         await serving.setup()
         self._running.push_async_callback(serving.cleanup)
         await web.SockSite(serving, listening, backlog=1024).start()
+
+    async def _wakeups(self) -> LocalWakeups:
+        """What wakes waits; where replicas share the database they tell each other."""
+        if self.settings.on_sqlite:
+            return LocalWakeups()
+        shared = SharedWakeups(PostgresRadio(self.settings.database_url), told=self._metrics.replica_news.set)
+        await shared.start()
+        self._running.push_async_callback(shared.stop)
+        return shared
 
     async def _slack(self, directory: Directory) -> SlackSettings:
         """The workspace of the environment's tokens, or without any a sandbox workspace started here."""

@@ -224,14 +224,18 @@ class _Line:
                     wait = back_off_sec(message.attempts, self._chance.random())
                 async with self._store.writing() as tx:
                     await tx.outbox.retry(
-                        message.id, at=now + timedelta(seconds=wait), error=result.error, counts=result.counts
+                        message.id,
+                        at=now + timedelta(seconds=wait),
+                        error=result.error,
+                        counts=result.counts,
+                        lease=message.leased_until,
                     )
                 self._count("retried")
                 log.info("outbox.retry", **seen, attempts=message.attempts, after_sec=round(wait, 1))
                 asyncio.get_running_loop().call_later(wait, self.nudge)
             case RetryLater(error=error) | Undeliverable(error=error):
                 async with self._store.writing() as tx:
-                    await tx.outbox.bury(message.id, error=error)
+                    await tx.outbox.bury(message.id, error=error, lease=message.leased_until)
                 self._count("dead")
                 log.error("outbox.dead_letter", **seen, attempts=message.attempts, error=error)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
 from sqlalchemy import text
 
 from gate.store import SqlStore
@@ -87,6 +88,29 @@ async def test_a_lease_that_ran_out_is_claimed_again(store: SqlStore) -> None:
     assert await claim(store, 0) == ["msg_0001"]
     assert await claim(store, 29.999999) == []
     assert await claim(store, 30) == ["msg_0001"]
+
+
+@pytest.mark.parametrize("comes_back", ["delivered", "retry", "bury"])
+async def test_whoever_comes_back_after_its_lease_ran_out_changes_nothing(
+    store: SqlStore, comes_back: str
+) -> None:
+    """INV-34, INV-36: the lease is a fencing token. A worker that was paused gives nothing back that another one has
+    taken meanwhile: it would go out once more, or be buried while it is delivered."""
+    await put(store, message(1))
+    async with store.writing() as tx:
+        (paused,) = await tx.outbox.claim("slack", later(0), lease_sec=30, limit=1)
+        (other,) = await tx.outbox.claim("slack", later(30), lease_sec=30, limit=1)
+    assert paused.leased_until is not None
+    async with store.writing() as tx:
+        match comes_back:
+            case "delivered":
+                await tx.outbox.delivered(paused.id, lease=paused.leased_until)
+            case "retry":
+                await tx.outbox.retry(paused.id, at=later(31), error="slow", lease=paused.leased_until)
+            case _:
+                await tx.outbox.bury(paused.id, error="gone", lease=paused.leased_until)
+    assert await every(store) == (other,)
+    assert await claim(store, 59) == []
 
 
 async def test_a_retry_waits_counts_and_says_why(store: SqlStore) -> None:

@@ -24,6 +24,7 @@ URL_VARIABLE = "GATE_TEST_POSTGRES_URL"
 _FOLDER_PREFIX = "signoff-postgres-"
 _SUPERUSER = "postgres"
 _UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
+_DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "autovacuum": "on"}
 _SETTINGS = {
     "fsync": "off",  # tests crash the gate, never this server
     "full_page_writes": "off",
@@ -123,16 +124,22 @@ def _alive(pid: int) -> bool:
     return True
 
 
-class _OwnServer:
-    """A throw-away server in a folder of its own; as root it runs as an unprivileged account."""
+class OwnServer:
+    """A throw-away server in a folder of its own; as root it runs as an unprivileged account.
 
-    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
-        self._settings = _SETTINGS | dict(settings or {})
+    `durable` flushes every commit, so that the server itself may be killed. `data` is where it keeps its files.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, str] | None = None, *, durable: bool = False, data: Path | None = None
+    ) -> None:
         parent = Path(tempfile.gettempdir())
         _sweep_leftovers(parent)
         self._folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER_PREFIX}{os.getpid()}-", dir=parent))
-        self._data = self._folder / "data"
+        self._settings = _SETTINGS | (_DURABLE if durable else {}) | dict(settings or {})
+        self._data = (data or self._folder) / "data"
         self._data.mkdir(mode=0o700)
+        self._port = 0
         self._user = _UNPRIVILEGED if os.geteuid() == 0 else None
         self._install = _binaries()
         self._env = scrubbed() | {"LC_ALL": "C", "TZ": "UTC"}
@@ -158,7 +165,19 @@ class _OwnServer:
                     raise
             else:
                 break
+        self._port = port
         return f"postgresql://{_SUPERUSER}@127.0.0.1:{port}/postgres"
+
+    def crash(self) -> None:
+        """SIGKILL the server and all its children."""
+        if self._server is not None:
+            self._server.crash()
+
+    def restart(self, *, within: float = 60) -> None:
+        """Serve again at the same port, after a fast shutdown where it still runs."""
+        if self._server is not None:
+            self._server.stop(within=within)
+        self._serve(self._port)
 
     def stop(self) -> None:
         if self._server is not None:
@@ -191,7 +210,7 @@ class _OwnServer:
 @contextlib.contextmanager
 def own_server(settings: Mapping[str, str]) -> Iterator[PostgresServer]:
     """A server with settings of its own beside the session's, for what the session's would hide."""
-    own = _OwnServer(settings)
+    own = OwnServer(settings)
     try:
         yield PostgresServer(own.start())
     finally:
@@ -204,7 +223,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     with contextlib.ExitStack() as cleanup:
         url = os.environ.get(URL_VARIABLE)
         if not url:
-            own = _OwnServer()
+            own = OwnServer()
             cleanup.callback(own.stop)
             url = own.start()
         server = PostgresServer(url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gate.usecases.ports.actions import ActionFilter, Actions, Asks, Deadlines, Due, Grants, LikeIt, Page
 from gate.usecases.ports.delivery import Delivered, Delivery, DeliveryChannel, RetryLater, Undeliverable
 from gate.usecases.ports.deps import (
+    AGENTS,
     CHECKPOINT,
     DEADLINES,
     OUTBOX,
@@ -51,6 +52,7 @@ from gate.usecases.ports.record import Audit, AuditFilter, Leaf, SealedCheckpoin
 from gate.usecases.ports.store import Figures, Store, StoreUnavailable, Transaction
 
 __all__ = (
+    "AGENTS",
     "CHECKPOINT",
     "DEADLINES",
     "OUTBOX",

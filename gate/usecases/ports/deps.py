@@ -68,7 +68,8 @@ class RulesSource(Protocol):
 
 
 class Wakeups(Protocol):
-    """Wakes whoever waits for an action; spurious wake-ups are harmless, missed ones cost a second."""
+    """Wakes whoever waits for an action or one of the topics below; spurious wake-ups are harmless, missed ones do
+    not last."""
 
     def notify(self, action_id: str) -> None: ...
 
@@ -133,6 +134,10 @@ DEADLINES = "deadlines"
 
 RECORD = "record"
 """What `Wakeups` is notified of when audit records were written."""
+
+
+AGENTS = "agents"
+"""What `Wakeups` is notified of when an agent was made, or its keys were rotated or revoked."""
 
 
 CHECKPOINT = "checkpoint"

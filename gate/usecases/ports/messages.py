@@ -64,12 +64,21 @@ class Outbox(Protocol):
         never takes away what was added to it since."""
         ...
 
-    async def retry(self, message_id: str, *, at: datetime, error: str, counts: bool = True) -> None:
-        """Give the lease back and try again at `at`; `attempts` grows by one where `counts`, else stays."""
+    async def retry(
+        self,
+        message_id: str,
+        *,
+        at: datetime,
+        error: str,
+        counts: bool = True,
+        lease: datetime | None = None,
+    ) -> None:
+        """Give the lease back and try again at `at`; `attempts` grows by one where `counts`, else stays. With `lease`
+        only where it is still leased until then: whoever comes back late changes nothing for the one after them."""
         ...
 
-    async def bury(self, message_id: str, *, error: str) -> None:
-        """Make it a dead letter: visible, out of the way of its action's later messages."""
+    async def bury(self, message_id: str, *, error: str, lease: datetime | None = None) -> None:
+        """Make it a dead letter: visible, out of the way of its action's later messages. `lease` as for `retry`."""
         ...
 
     async def revive(self, message_id: str, *, now: datetime) -> bool: ...
