@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.blocks.alarm import alarm_line
+from bot.blocks.checkpoint import checkpoint_line
 from bot.blocks.delegation import delegation_message
 from bot.blocks.direct import direct_message, summary_message
 from bot.blocks.emergency import WHYS as EMERGENCY_WHYS
@@ -112,9 +113,25 @@ class SlackChannel:
             return await self._direct(message, own)
         if message.kind == "alarm":
             return await self._alarm(message, own)
+        if message.kind == "checkpoint":
+            return await self._checkpoint(message, own)
         if message.kind == "delegation":
             return await self._delegation(message, own)
         return Undeliverable(error=f"Slack has no messages of the kind {message.kind!r}.")
+
+    async def _checkpoint(self, message: Message, own: Own) -> Delivery:
+        """Keep a checkpoint of the record in a channel, unless a newer one is on its way there."""
+        size = message.body.get("size")
+        async with self._deps.store.reading() as tx:
+            sealed = await tx.tree.sealed(size) if isinstance(size, int) else None
+            newest = await tx.publications.last(str(message.body.get("place")))
+        if sealed is None or sealed.size != size or (newest is not None and newest.size > sealed.size):
+            return Delivered()
+        channel = await self._channels.find(str(message.body.get("channel")))
+        await self._channels.enter(channel)
+        if not await self._stands(message, own, channel.id, None):
+            await self._say(message, channel.id, checkpoint_line(sealed.note, sealed.size))
+        return Delivered()
 
     async def _delegation(self, message: Message, own: Own) -> Delivery:
         """Tell one of the two people of a delegation; the body of its message says whom and what."""
@@ -337,7 +354,7 @@ class SlackChannel:
         trouble = failure.trouble
         if (
             trouble is Trouble.SETUP
-            and message.kind in ("dm", "alarm")
+            and message.kind in ("dm", "alarm", "checkpoint")
             and failure.method not in ("auth.test", POST)
         ):
             # A scope that only calling people needs must not hold up the card, which comes after it in line.

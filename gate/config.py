@@ -94,6 +94,13 @@ def _web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def _kept_from_readers(value: str) -> str:
+    url = _web_address(value)
+    if not url.startswith("https://") and urlsplit(url).hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError("it would travel in the clear; write https://")
+    return url
+
+
 Listen = Annotated[Address, NoDecode, BeforeValidator(Address.parse)]
 Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 Networks = Annotated[
@@ -135,6 +142,20 @@ class Settings(BaseSettings):
     """Where callbacks may go, by commas: `hooks.example.com`, `*.example.com`, `localhost:9000`."""
     callback_networks: Networks = ()
     """Networks off the public internet that callbacks may reach all the same, by commas: `10.20.0.0/16`."""
+    checkpoints_folder: Path | None = None
+    """A folder outside the database, best on another machine, that gets each published checkpoint as a file."""
+    checkpoints_webhook: Annotated[str | None, BeforeValidator(lambda v: v and _kept_from_readers(v))] = None
+    """Where checkpoints are posted, signed like callbacks."""
+    checkpoints_slack: str | None = None
+    """The Slack channel that gets checkpoints, `#name`."""
+    checkpoints_authority: Annotated[str | None, BeforeValidator(lambda v: v and _web_address(v))] = None
+    """A time-stamping authority (RFC 3161) that stamps checkpoints."""
+    checkpoints_authority_certificates: Path | None = None
+    """Its certificate, or the root of its chain, in a PEM file; stamps that it does not verify do not count."""
+    checkpoints_every_sec: Annotated[int, Field(ge=1)] = 60
+    """How often folder and webhook get a checkpoint, where there is news."""
+    checkpoints_calm_every_sec: Annotated[int, Field(ge=1)] = 3600
+    """The same for the Slack channel and the authority."""
     pending_per_agent: Annotated[int, Field(ge=1)] = 500
     """How many requests of one agent may wait for people at a time; more are throttled."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=16_777_216)] = 262_144
@@ -235,6 +256,14 @@ class Settings(BaseSettings):
         if self.slack_bot_token is None and "slack_api_url" in self.model_fields_set:
             raise ValueError(
                 "SLACK_API_URL is set, but SLACK_BOT_TOKEN is not; set the tokens of that workspace too"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _authority_is_whole(self) -> Settings:
+        if (self.checkpoints_authority is None) != (self.checkpoints_authority_certificates is None):
+            raise ValueError(
+                "GATE_CHECKPOINTS_AUTHORITY and GATE_CHECKPOINTS_AUTHORITY_CERTIFICATES belong together; set both"
             )
         return self
 

@@ -96,6 +96,18 @@ class Metrics:
             "1 while news of other replicas wakes waits at once, 0 while every wait looks each second.",
             registry=self.registry,
         )
+        self.published = Counter(
+            "signoff_checkpoints_published",
+            "Attempts to bring a checkpoint to a place outside, by kind of place and result.",
+            ["place", "result"],
+            registry=self.registry,
+        )
+        self.published_size = Gauge(
+            "signoff_checkpoint_published_size",
+            "Audit records under the last checkpoint published from here, by kind of place.",
+            ["place"],
+            registry=self.registry,
+        )
         self.clock_step = Gauge(
             "signoff_clock_step_seconds",
             "How far the machine's clock stepped away from the gate's.",

@@ -18,12 +18,13 @@ from gate.cli.output import Exit, fail, say, show, table
 from gate.cli.record import app
 from gate.cli.session import at_desk, explained, settings
 from gate.clock import SteadyClock
+from gate.domain.audit import timestamp
 from gate.domain.bundle import Beginning, Key, NotABundle, read
 from gate.domain.checkpoint import Checkpoint, Malformed, PublicKey, opened, parse_public_key
 from gate.keyring.checkpoints import is_signature, load_checkpoint_signer
 from gate.store import open_store
 from gate.store.address import parse_address
-from gate.usecases.auditing import Report, examined, examined_bundle, exported
+from gate.usecases.auditing import Report, StampedAt, examined, examined_bundle, exported
 from gate.wiring.desk import Desk
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
@@ -98,12 +99,24 @@ def verify(
     ] = None,
     checkpoint_file: Annotated[
         list[Path] | None,
-        typer.Option("--checkpoint", metavar="FILE", help="A checkpoint kept elsewhere; may be repeated."),
+        typer.Option(
+            "--checkpoint",
+            metavar="FILE",
+            help="A checkpoint kept elsewhere, or a folder of them; may be repeated.",
+        ),
     ] = None,
     key: Annotated[
         list[str] | None,
         typer.Option(
             "--key", metavar="KEY", help="The record's public key, or a file of them; may be repeated."
+        ),
+    ] = None,
+    authority: Annotated[
+        Path | None,
+        typer.Option(
+            "--authority",
+            metavar="PEM",
+            help="Certificates of the time-stamping authority, to check its stamps.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -112,19 +125,38 @@ def verify(
     if (bundle is None) == (database is None):
         fail("Give either a bundle or --database.", code=Exit.USAGE, as_json=as_json, kind="usage")
     keys = _given_keys(key or [], as_json=as_json)
+    stamped = None if authority is None else _stamps_of(authority, as_json=as_json)
     if database is not None:
         keys = keys or _own_keys(as_json=as_json)
         pinned = _pinned(checkpoint_file or [], keys, as_json=as_json)
-        report = _of_database(database, keys, pinned, as_json=as_json)
+        report = _of_database(database, keys, pinned, stamped, as_json=as_json)
     else:
-        report = _of_bundle(bundle or Path(), keys, checkpoint_file or [], as_json=as_json)
+        report = _of_bundle(bundle or Path(), keys, checkpoint_file or [], stamped, as_json=as_json)
     _tell(report, trusted=bool(keys), as_json=as_json)
 
 
-def _of_database(url: str, keys: tuple[PublicKey, ...], pinned: list[Checkpoint], *, as_json: bool) -> Report:
+def _stamps_of(path: Path, *, as_json: bool) -> StampedAt:
+    # Only who checks stamps waits for what that takes.
+    from gate.delivery.stamping import read_certificates, stamped_at
+
+    try:
+        certificates = read_certificates(path)
+    except (OSError, ValueError):
+        fail(f"{path} holds no certificate in PEM.", code=Exit.USAGE, as_json=as_json, kind="usage")
+    return lambda answer, note: stamped_at(answer, note, certificates)
+
+
+def _of_database(
+    url: str,
+    keys: tuple[PublicKey, ...],
+    pinned: list[Checkpoint],
+    stamped: StampedAt | None,
+    *,
+    as_json: bool,
+) -> Report:
     async def run() -> Report:
         async with open_store(url, clock=SteadyClock(), exclusive=False) as store:
-            return await examined(store, keys=keys, pinned=pinned, verify=is_signature)
+            return await examined(store, keys=keys, pinned=pinned, verify=is_signature, stamped=stamped)
 
     with explained(as_json=as_json):
         path = parse_address(url).path
@@ -133,7 +165,14 @@ def _of_database(url: str, keys: tuple[PublicKey, ...], pinned: list[Checkpoint]
         return asyncio.run(run())
 
 
-def _of_bundle(path: Path, keys: tuple[PublicKey, ...], checkpoints: list[Path], *, as_json: bool) -> Report:
+def _of_bundle(
+    path: Path,
+    keys: tuple[PublicKey, ...],
+    checkpoints: list[Path],
+    stamped: StampedAt | None,
+    *,
+    as_json: bool,
+) -> Report:
     def lines() -> Iterator[str]:
         with _opened_text(path) as text:
             yield from text
@@ -141,7 +180,7 @@ def _of_bundle(path: Path, keys: tuple[PublicKey, ...], checkpoints: list[Path],
     try:
         brought = keys or _brought(path)
         pinned = _pinned(checkpoints, brought, as_json=as_json)
-        return examined_bundle(lines, keys=keys, pinned=pinned, verify=is_signature)
+        return examined_bundle(lines, keys=keys, pinned=pinned, verify=is_signature, stamped=stamped)
     except NotABundle as problem:
         fail(f"{path} is no audit bundle: {problem}.", code=Exit.CANNOT, as_json=as_json, kind="bundle")
     except (OSError, UnicodeDecodeError, EOFError) as error:
@@ -191,13 +230,19 @@ def _given_keys(given: list[str], *, as_json: bool) -> tuple[PublicKey, ...]:
 
 def _pinned(paths: list[Path], keys: tuple[PublicKey, ...], *, as_json: bool) -> list[Checkpoint]:
     found: list[Checkpoint] = []
-    for path in paths:
+    for path in _files(paths):
         try:
             note = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             fail(f"{path} cannot be read.", code=Exit.CANNOT, as_json=as_json, kind="checkpoint")
         found.append(_opened(note, keys, str(path), as_json=as_json))
     return found
+
+
+def _files(paths: list[Path]) -> Iterator[Path]:
+    """A folder stands for every checkpoint in it, as GATE_CHECKPOINTS_FOLDER keeps them."""
+    for path in paths:
+        yield from sorted(path.glob("*.checkpoint")) if path.is_dir() else (path,)
 
 
 def _opened(note: str, keys: tuple[PublicKey, ...], where: str, *, as_json: bool) -> Checkpoint:
@@ -222,6 +267,10 @@ def _tell(report: Report, *, trusted: bool, as_json: bool) -> None:
                 "checkpoints": report.checkpoints,
                 "policies": report.policies,
                 "keys": [key.text() for key in report.keys],
+                "stamps": report.stamps,
+                "stamped": None
+                if report.stamped is None
+                else {"size": report.stamped[0], "at": timestamp(report.stamped[1])},
                 "last": None if last is None else {"size": last.size, "root": last.root.hex()},
                 "found": [asdict(each) for each in report.found],
             }
@@ -231,6 +280,12 @@ def _tell(report: Report, *, trusted: bool, as_json: bool) -> None:
             f"{report.records} records, {report.checkpoints} checkpoints, {report.policies} policy sets; "
             + ("no checkpoint" if last is None else f"signed up to record {last.size}")
         )
+        if report.stamped is not None:
+            say(f"the authority saw the first {report.stamped[0]} records at {timestamp(report.stamped[1])}")
+        elif report.stamps:
+            say(
+                f"{report.stamps} time-stamps, not checked: give the authority's certificate with --authority"
+            )
         if not trusted:
             say("The keys are those the bundle brings itself; compare them with the ones you were given:")
             say("\n".join(key.text() for key in report.keys))

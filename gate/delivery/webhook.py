@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractResolver
 from standardwebhooks import Webhook
 from yarl import URL
 
-from gate.delivery.guarded import GuardedSockets, guarded_connector
+from gate.delivery.guarded import GuardedSockets, post
 from gate.domain.audit import timestamp
 from gate.domain.callbacks import callback_problem, callback_target
 from gate.domain.request import ActionRecord
@@ -24,7 +24,6 @@ from gate.usecases.ports import Clock, Delivered, Delivery, Message, RetryLater,
 GIVE_UP_SEC = 3 * 24 * 3600
 """Retries go on for three days; then the message is a dead letter."""
 _LONGEST_WISH_SEC = 3_600.0
-_TIMEOUT = aiohttp.ClientTimeout(total=15, connect=8, sock_connect=5, sock_read=10)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +48,7 @@ class WebhookChannel:
         *,
         store: Store,
         clock: Clock,
-        secret: str,
+        secrets: Sequence[str],
         rules: CallbackRules,
         public_url: str = "",
         resolver: Callable[[], AbstractResolver] = aiohttp.ThreadedResolver,
@@ -57,7 +56,7 @@ class WebhookChannel:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._signature = Webhook(secret)
+        self._signatures = [Webhook(secret) for secret in secrets]
         self._hosts: Sequence[str] = rules.hosts
         self._networks = tuple(ipaddress.ip_network(network) for network in rules.networks)
         self._public_url = public_url.rstrip("/")
@@ -86,20 +85,8 @@ class WebhookChannel:
     async def _post(
         self, url: str, body: bytes, headers: dict[str, str], sockets: GuardedSockets
     ) -> Delivery:
-        connector = guarded_connector(sockets, tls=self._tls, resolver=self._resolver)
-        async with (
-            aiohttp.ClientSession(
-                connector=connector,
-                timeout=_TIMEOUT,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
-            ) as session,
-            session.post(
-                URL(url, encoded=True), data=body, headers=headers, allow_redirects=False
-            ) as response,
-        ):
-            return _judge(response.status, response.headers.get("Retry-After"))
+        answer = await post(url, body, headers, sockets, tls=self._tls, resolver=self._resolver)
+        return _judge(answer.status, answer.retry_after)
 
     def _headers(self, message: Message, body: bytes) -> dict[str, str]:
         now = self._clock.now()
@@ -108,7 +95,9 @@ class WebhookChannel:
             "User-Agent": "signoff-webhooks/1",
             "webhook-id": message.id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._signature.sign(message.id, now, body.decode()),
+            "webhook-signature": " ".join(
+                each.sign(message.id, now, body.decode()) for each in self._signatures
+            ),
         }
 
     def _event(self, message: Message, record: ActionRecord) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """An audit bundle as text: one JSON object a line, everything a verifier needs; where it comes from is not known here.
 
-The first line says what it is. Then come the public keys, checkpoints, policy sets and numbered records in any number,
-each on a line of its own, and the last line says how many records there were, so that a cut file is noticed.
+The first line says what it is. Then come the public keys, checkpoints, time-stamps, policy sets and numbered records,
+in any number and each on a line of its own. The last line says how many records there were, so a cut file is noticed.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,14 @@ class Signed:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Stamped:
+    """An authority's time-stamp (RFC 3161) over a signed checkpoint: its answer, and the note it is over, whole."""
+
+    note: str
+    answer: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
     """A policy set by its digest, whole."""
 
@@ -60,7 +69,7 @@ class End:
     records: int
 
 
-Line = Beginning | Key | Signed | Policy | KeptLeaf | End
+Line = Beginning | Key | Signed | Stamped | Policy | KeptLeaf | End
 
 
 def written(line: Line) -> str:
@@ -76,6 +85,8 @@ def _body(line: Line) -> dict[str, Any]:
             return {"key": line.text}
         case Signed():
             return {"checkpoint": line.note}
+        case Stamped():
+            return {"stamp": base64.b64encode(line.answer).decode(), "over": line.note}
         case Policy():
             return {"policy": line.digest, "version": line.version, "documents": line.documents}
         case KeptLeaf():
@@ -125,6 +136,8 @@ def _line(text: str, number: int) -> Line:
                 return KeptLeaf(position=position, record=record, hash=bytes.fromhex(found), canonical=None)
             case {"checkpoint": str(note)}:
                 return Signed(note=note)
+            case {"stamp": str(packed), "over": str(note)}:
+                return Stamped(note=note, answer=base64.b64decode(packed, validate=True))
             case {"policy": str(digest), "version": str(version), "documents": documents}:
                 return Policy(digest=digest, version=version, documents=documents)
             case {"key": str(key)}:

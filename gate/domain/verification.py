@@ -26,6 +26,7 @@ KINDS = {
     "older_copy": "The record ends before a checkpoint that was kept elsewhere.",
     "forked": "The record contradicts a checkpoint that was kept elsewhere.",
     "unsigned": "A checkpoint is not signed as it should be.",
+    "stamp": "A time-stamp is not the pinned authority's over a checkpoint of this record.",
     "unnumbered": "A record was kept from being numbered.",
     "impossible": "A record tells a transition that the gate does not make.",
     "policy": "A policy set that decided something is missing or was changed.",

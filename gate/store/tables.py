@@ -300,6 +300,22 @@ unnumbered = Table(
 )
 unnumbered.add_is_dependent_on(audit)
 
+publications = Table(
+    "publications",
+    metadata,
+    Column("place", KEY, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("not_before", Instant),  # until then a replica is about it, or it failed a moment ago
+)
+stamps = Table(
+    "stamps",
+    metadata,
+    Column("size", SEQUENCE, primary_key=True, autoincrement=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
 cards = Table(
     "cards",
     metadata,

@@ -17,6 +17,7 @@ from gate.store.listings import SqlListings
 from gate.store.outbox import SqlOutbox
 from gate.store.pings import SqlPings
 from gate.store.pins import SqlPins
+from gate.store.publications import SqlPublications
 from gate.store.snapshots import SqlSnapshots
 from gate.store.tree import SqlTree
 from gate.usecases.ports import Clock
@@ -33,6 +34,7 @@ class SqlTransaction:
         self.outbox = SqlOutbox(bound)
         self.audit = SqlAudit(bound)
         self.tree = SqlTree(bound)
+        self.publications = SqlPublications(bound)
         self.cards = SqlCards(bound)
         self.digests = SqlDigests(bound)
         self.pings = SqlPings(bound)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gate.domain import bundle
@@ -13,6 +13,9 @@ from gate.domain.verification import Discrepancy, Examination, KeptLeaf
 from gate.policy.documents import Document, set_digest
 from gate.usecases.ports import Snapshot, Store, Transaction
 
+StampedAt = Callable[[bytes, str], datetime]
+"""(an authority's answer, the note) -> when it saw that note. Raises ValueError where it did not."""
+
 PAGE = 2_000
 MOST_CHECKPOINTS = 1_000
 """How many checkpoints a bundle holds at most: enough to tell where something is wrong."""
@@ -20,7 +23,8 @@ MOST_CHECKPOINTS = 1_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """What an examination came to. `last` is the last checkpoint of the record whose signature holds."""
+    """What an examination came to. `last` is the last checkpoint of the record whose signature holds; `stamped`
+    is how many records an authority saw, and when, where its certificate was given."""
 
     records: int
     checkpoints: int
@@ -28,6 +32,8 @@ class Report:
     keys: tuple[PublicKey, ...]
     last: Checkpoint | None
     found: tuple[Discrepancy, ...]
+    stamps: int = 0
+    stamped: tuple[int, datetime] | None = None
 
 
 async def exported(store: Store, *, keys: Sequence[PublicKey], now: datetime) -> AsyncIterator[str]:
@@ -39,6 +45,8 @@ async def exported(store: Store, *, keys: Sequence[PublicKey], now: datetime) ->
             yield bundle.written(bundle.Key(text=key.text()))
         for note in await tx.tree.notes(at_most=MOST_CHECKPOINTS):
             yield bundle.written(bundle.Signed(note=note))
+        for stamp in await tx.publications.stamps(at_most=MOST_CHECKPOINTS):
+            yield bundle.written(bundle.Stamped(note=stamp.note, answer=stamp.answer))
         for snapshot in await tx.snapshots.all():
             yield bundle.written(
                 bundle.Policy(digest=snapshot.digest, version=snapshot.version, documents=snapshot.documents)
@@ -51,7 +59,12 @@ async def exported(store: Store, *, keys: Sequence[PublicKey], now: datetime) ->
 
 
 async def examined(
-    store: Store, *, keys: Sequence[PublicKey], pinned: Sequence[Checkpoint], verify: Verify
+    store: Store,
+    *,
+    keys: Sequence[PublicKey],
+    pinned: Sequence[Checkpoint],
+    verify: Verify,
+    stamped: StampedAt | None = None,
 ) -> Report:
     """The record in the database, as it is now."""
     async with store.reading() as tx:
@@ -62,7 +75,11 @@ async def examined(
         for stray in await tx.tree.strays():
             examination.report("unnumbered", f"record {stray}", "it has no number and waits for none")
         snapshots = await tx.snapshots.all()
-    return _report(examination, own, keys, [_policy(snapshot) for snapshot in snapshots])
+        kept = await tx.publications.stamps(at_most=MOST_CHECKPOINTS)
+    stamps = [bundle.Stamped(note=stamp.note, answer=stamp.answer) for stamp in kept]
+    last = _stamps(examination, stamps, keys, verify, stamped)
+    report = _report(examination, own, keys, [_policy(snapshot) for snapshot in snapshots])
+    return replace(report, stamps=len(stamps), stamped=last)
 
 
 def examined_bundle(
@@ -71,11 +88,13 @@ def examined_bundle(
     keys: Sequence[PublicKey],
     pinned: Sequence[Checkpoint],
     verify: Verify,
+    stamped: StampedAt | None = None,
 ) -> Report:
     """A bundle; `lines` opens it anew. Without `keys` those it brings itself are taken. Raises NotABundle."""
     brought: list[PublicKey] = []
     notes: list[str] = []
     policies: list[bundle.Policy] = []
+    stamps: list[bundle.Stamped] = []
     size = 0
     for line in bundle.read(lines()):
         match line:
@@ -85,6 +104,8 @@ def examined_bundle(
                 brought.append(_key(line))
             case bundle.Signed():
                 notes.append(line.note)
+            case bundle.Stamped():
+                stamps.append(line)
             case bundle.Policy():
                 policies.append(line)
             case bundle.End():
@@ -92,11 +113,14 @@ def examined_bundle(
             case KeptLeaf():
                 pass
     trusted = tuple(keys or brought)
+    # A note that was stamped is a checkpoint like any other: the root it names has to be that of the record.
+    notes += [each.note for each in stamps if each.note not in notes]
     examination, own = _begun(notes, trusted, verify, pinned, size)
     for line in bundle.read(lines()):
         if isinstance(line, KeptLeaf):
             examination.take(line)
-    return _report(examination, own, trusted, policies)
+    last = _stamps(examination, stamps, trusted, verify, stamped)
+    return replace(_report(examination, own, trusted, policies), stamps=len(stamps), stamped=last)
 
 
 def _key(line: bundle.Key) -> PublicKey:
@@ -146,6 +170,28 @@ def _report(
         last=max(own, key=lambda checkpoint: checkpoint.size, default=None),
         found=found,
     )
+
+
+def _stamps(
+    examination: Examination,
+    stamps: Iterable[bundle.Stamped],
+    keys: Sequence[PublicKey],
+    verify: Verify,
+    stamped: StampedAt | None,
+) -> tuple[int, datetime] | None:
+    """The last checkpoint that the authority saw, and when; nothing where none was given to check with."""
+    last: tuple[int, datetime] | None = None
+    if stamped is None:
+        return None
+    for number, stamp in enumerate(stamps, 1):
+        try:
+            size = opened(stamp.note, keys, verify).size
+            at = stamped(stamp.answer, stamp.note)
+        except ValueError as problem:
+            examination.report("stamp", f"time-stamp {number} of those kept", str(problem))
+            continue
+        last = (size, at) if last is None else max(last, (size, at))
+    return last
 
 
 def _digest(policy: bundle.Policy) -> str | None:

@@ -27,7 +27,7 @@ from gate.http.settings import Check, HttpSettings
 from gate.ids import TimeSortedIds
 from gate.keyring.checkpoints import load_checkpoint_signer
 from gate.keyring.signer import GrantSigner, load_signer
-from gate.keyring.webhooks import load_webhook_secret
+from gate.keyring.webhooks import load_webhook_secrets
 from gate.metrics import Metrics
 from gate.store import open_store
 from gate.store.postgres import database_time
@@ -36,11 +36,13 @@ from gate.usecases.filling import SCHEDULE, USERGROUP, sources
 from gate.usecases.ports import Deps, Limits, StoreUnavailable
 from gate.wiring.desk import Desk
 from gate.wiring.listening import StartError, listen
+from gate.wiring.publishing import publisher
 from gate.wiring.sandbox import start_sandbox
 from gate.wiring.slack import revealed, slack_of
 from gate.workers.directory import DirectoryKeeper, LiveRules
 from gate.workers.figures import FigureKeeper, ReviewMeter
 from gate.workers.outbox import OutboxWorker, Terms
+from gate.workers.publisher import Publisher
 from gate.workers.reload import PolicyFiles, PolicyHolder
 from gate.workers.rules import RulesInForce
 from gate.workers.sequencer import Sequencer
@@ -79,6 +81,7 @@ class Gate:
         self._bot: Bot | None = None
         self._keeper: DirectoryKeeper | None = None
         self._sequencer: Sequencer | None = None
+        self._publisher: Publisher | None = None
         self._running = AsyncExitStack()
 
     async def start(self) -> None:
@@ -100,7 +103,7 @@ class Gate:
         settings, begun = self.settings, self._running
         signer = load_signer(settings.keys)
         notary = load_checkpoint_signer(settings.keys)
-        secret = load_webhook_secret(settings.keys)
+        secrets = load_webhook_secrets(settings.keys)
         listening = begun.enter_context(listen(settings.bind, "GATE_BIND"))
         self.url = Address(listening.getsockname()[:2]).url
         public_url = settings.public_url or self.url
@@ -142,6 +145,10 @@ class Gate:
         )
         await sequencer.start()
         begun.push_async_callback(sequencer.stop)
+        self._publisher = publisher(settings, deps, clock=self._clock, metrics=self._metrics, secrets=secrets)
+        if self._publisher is not None:
+            await self._publisher.start()
+            begun.push_async_callback(self._publisher.stop)
         slack = await self._slack(rules.current.directory)
         try:
             bot = self._bot = build_bot(deps, slack)
@@ -158,7 +165,7 @@ class Gate:
                     channel=WebhookChannel(
                         store=store,
                         clock=self._clock,
-                        secret=secret,
+                        secrets=secrets,
                         rules=CallbackRules(
                             hosts=settings.callback_hosts, networks=settings.callback_networks
                         ),
@@ -263,6 +270,7 @@ class Gate:
             *(_check("email", way.problem) for way in (self._email,) if way is not None),
             *(_check("pagerduty", way.problem) for way in (self._pagerduty,) if way is not None),
             _check("record", None if self._sequencer is None else self._sequencer.problem),
+            *(_check("checkpoints", each.problem) for each in (self._publisher,) if each is not None),
             self._clock_check(),
             *self._directory_check(),
         )

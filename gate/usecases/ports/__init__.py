@@ -48,7 +48,20 @@ from gate.usecases.ports.messages import (
     Tally,
     Unplaced,
 )
-from gate.usecases.ports.record import Audit, AuditFilter, Leaf, SealedCheckpoint, Snapshot, Snapshots, Tree
+from gate.usecases.ports.record import (
+    Audit,
+    AuditFilter,
+    Leaf,
+    NotPublished,
+    Place,
+    Publication,
+    Publications,
+    SealedCheckpoint,
+    Snapshot,
+    Snapshots,
+    Stamp,
+    Tree,
+)
 from gate.usecases.ports.store import Figures, Store, StoreUnavailable, Transaction
 
 __all__ = (
@@ -89,12 +102,16 @@ __all__ = (
     "Listings",
     "Message",
     "Meter",
+    "NotPublished",
     "Notary",
     "Outbox",
     "Page",
     "Pin",
     "Pings",
     "Pins",
+    "Place",
+    "Publication",
+    "Publications",
     "RetryLater",
     "Rules",
     "RulesSource",
@@ -102,6 +119,7 @@ __all__ = (
     "Signer",
     "Snapshot",
     "Snapshots",
+    "Stamp",
     "Store",
     "StoreUnavailable",
     "StoredAgent",

@@ -123,6 +123,68 @@ class Tree(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Publication:
+    """How far a place outside the database got: the size of the last checkpoint there, and when it came.
+
+    Nobody tries again `not_before`; until then a replica is about it, or it failed a moment ago."""
+
+    place: str
+    size: int
+    at: datetime
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stamp:
+    """An authority's answer (RFC 3161) over the note of the checkpoint of this size."""
+
+    size: int
+    answer: bytes
+    note: str
+
+
+class Publications(Protocol):
+    """Where checkpoints are kept outside the database, and the stamps that authorities gave them."""
+
+    async def last(self, place: str) -> Publication | None: ...
+
+    async def claim(self, place: str, *, now: datetime, until: datetime) -> bool:
+        """Take a place for oneself until then; False where somebody else has it."""
+        ...
+
+    async def done(self, place: str, *, size: int, at: datetime) -> None:
+        """It has the checkpoint of this size."""
+        ...
+
+    async def postpone(self, place: str, *, until: datetime) -> None:
+        """It has not, and nobody tries again before."""
+        ...
+
+    async def stamp(self, size: int, answer: bytes, *, at: datetime) -> None:
+        """Keep an authority's answer over the checkpoint of this size."""
+        ...
+
+    async def stamps(self, *, at_most: int) -> tuple[Stamp, ...]:
+        """Spread evenly over the record, the last one among them."""
+        ...
+
+
+class NotPublished(Exception):
+    """A checkpoint did not arrive at a place; the message says why, without addresses or secrets."""
+
+
+class Place(Protocol):
+    """Where checkpoints go. `name` is `KIND:…`, the same over restarts; `every_sec` is its pace."""
+
+    name: str
+    every_sec: float
+
+    async def publish(self, checkpoint: SealedCheckpoint) -> None:
+        """Raises NotPublished; doing it twice is harmless."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
     """A policy set that was in force, whole. `documents` are (file name, text)."""
 

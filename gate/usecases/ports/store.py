@@ -11,7 +11,7 @@ from gate.domain.reviewing import Given
 from gate.usecases.ports.actions import Actions, Asks, Deadlines, Grants
 from gate.usecases.ports.directory import Agents, Delegations, Listings, Pins
 from gate.usecases.ports.messages import Cards, Digests, Outbox, Pings
-from gate.usecases.ports.record import Audit, Snapshots, Tree
+from gate.usecases.ports.record import Audit, Publications, Snapshots, Tree
 
 
 class Figures(Protocol):
@@ -47,6 +47,8 @@ class Transaction(Protocol):
     def audit(self) -> Audit: ...
     @property
     def tree(self) -> Tree: ...
+    @property
+    def publications(self) -> Publications: ...
     @property
     def cards(self) -> Cards: ...
     @property

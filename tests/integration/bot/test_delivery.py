@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox import METHODS, RateLimits
-from gate.usecases.ports import Card, Delivered, Delivery, Message, RetryLater, Undeliverable
+from gate.usecases.ports import (
+    Card,
+    Delivered,
+    Delivery,
+    Message,
+    RetryLater,
+    SealedCheckpoint,
+    Undeliverable,
+)
 from tests.integration.bot.stage import AGENT, APPROVALS, PEOPLE, POLICY, Stage, buttons, stage
 
 
@@ -370,3 +378,34 @@ async def test_other_channels_get_the_cards_link_or_none_in_time(play: Stage) ->
     assert ts.replace(".", "") in link
     play.slack.down("503")
     assert await play.bot.card_link(record.id) is None
+
+
+async def test_a_checkpoint_is_kept_in_its_channel_once_and_only_the_newest(play: Stage) -> None:
+    """INV-48: as text that can be copied into a file, in a channel of another system."""
+    await play.stop_worker()
+    now = play.deps.clock.now()
+    notes = {
+        1: "signoff/test\n1\nAAAA\n\n\u2014 signed one\n",
+        2: "signoff/test\n2\nBBBB\n\n\u2014 signed two\n",
+    }
+    async with play.store.writing() as tx:
+        for size, note in notes.items():
+            await tx.tree.seal(SealedCheckpoint(size=size, root=bytes(32), note=note, at=now))
+            body = {"channel": APPROVALS, "size": size, "place": "slack:1"}
+            await tx.outbox.add(
+                Message(
+                    id=f"msg_{size}",
+                    action_id="record",
+                    channel="slack",
+                    kind="checkpoint",
+                    body=body,
+                    created_at=now,
+                    due_at=now,
+                )
+            )
+        assert await tx.publications.claim("slack:1", now=now, until=now)
+        await tx.publications.done("slack:1", size=2, at=now)
+    await play.start_worker()
+    await play.idle()
+    posted = [m for m in play.slack.state.messages[APPROVALS].values() if "Checkpoint" in m.text]
+    assert [message.blocks[0]["elements"][-1]["elements"][0]["text"] for message in posted] == [notes[2]]

@@ -23,7 +23,7 @@ from standardwebhooks import Webhook
 
 from gate.delivery.webhook import GIVE_UP_SEC, CallbackRules, WebhookChannel
 from gate.domain.request import Choice
-from gate.keyring.webhooks import load_webhook_secret
+from gate.keyring.webhooks import load_webhook_secrets
 from gate.metrics import Metrics
 from gate.usecases.ports import OUTBOX, Delivered, Limits, Message, RetryLater, Undeliverable
 from gate.workers.outbox import OutboxWorker, Terms
@@ -112,7 +112,7 @@ def channel(gate: World, tmp_path: Path, *hosts: str, **options: Any) -> Webhook
     return WebhookChannel(
         store=gate.store,
         clock=gate.clock,
-        secret=load_webhook_secret(tmp_path / "keys"),
+        secrets=load_webhook_secrets(tmp_path / "keys"),
         rules=CallbackRules(hosts=hosts or (HOST, "localhost", "127.0.0.1"), networks=networks),
         public_url="https://gate.example.com",
         **options,
@@ -136,7 +136,7 @@ async def test_a_receiver_can_verify_and_read_what_it_is_sent(
     row = await message(gate, f"http://127.0.0.1:{receiver.port}/signoff?tenant=1")
     assert await channel(gate, tmp_path).deliver(row) == Delivered()
     ((headers, body),) = receiver.got
-    event = Webhook(load_webhook_secret(tmp_path / "keys")).verify(body, headers)
+    event = Webhook(load_webhook_secrets(tmp_path / "keys")[-1]).verify(body, headers)
     assert headers["webhook-id"] == row.id == event["id"]
     assert headers["webhook-timestamp"] == str(int(gate.clock.now().timestamp()))
     assert headers["content-type"].startswith("application/cloudevents+json")

@@ -226,3 +226,20 @@ def test_several_problems_are_told_together(monkeypatch: pytest.MonkeyPatch):
 )
 def test_an_address_knows_how_it_is_reached_from_here(text: str, url: str):
     assert Address.parse(text).url == url
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("GATE_CHECKPOINTS_WEBHOOK", "http://hooks.example.com/x", "in the clear"),
+        ("GATE_CHECKPOINTS_AUTHORITY", "http://stamps.example.com", "set both"),
+        ("GATE_CHECKPOINTS_EVERY_SEC", "0", "GATE_CHECKPOINTS_EVERY_SEC"),
+    ],
+)
+def test_a_place_for_checkpoints_that_cannot_be_meant_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str, says: str
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=says):
+        load_settings()

@@ -19,7 +19,7 @@ from joserfc.jwk import OKPKey, RSAKey
 
 from gate.keyring.folder import KeyringError
 from gate.keyring.signer import GrantSigner, load_signer
-from gate.keyring.webhooks import load_webhook_secret
+from gate.keyring.webhooks import load_webhook_secrets
 
 CLAIMS = {"iss": "signoff", "aud": "executors", "jti": "grt_1", "act": "act_1", "ver": 1, "exp": 1}
 
@@ -175,7 +175,7 @@ def test_the_last_key_signs_and_every_key_verifies(tmp_path: Path):
 def test_the_first_start_makes_private_files_in_a_private_folder(tmp_path: Path):
     folder = tmp_path / "var" / "keys"
     load_signer(folder)
-    load_webhook_secret(folder)
+    load_webhook_secrets(folder)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {path.name for path in folder.iterdir()} == {"grant-0001.jwk", "webhook.secret"}
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
@@ -232,4 +232,4 @@ def test_a_weak_webhook_secret_is_refused(tmp_path: Path):
     file.touch(mode=0o600)
     file.write_text("whsec_" + base64.b64encode(b"short").decode())
     with pytest.raises(KeyringError, match="at least 24 bytes"):
-        load_webhook_secret(folder)
+        load_webhook_secrets(folder)
