@@ -113,6 +113,7 @@ def _glass(glass: GlassTerms | None) -> list[Words]:
         _told("Who may break the glass", _people(glass.who)),
         _told("What", f"{bounds}, good for {span(glass.max_valid_sec)} at most"),
         _told("Who looks at it then", f"{_people(glass.supervisors)}, within {span(glass.review_sla_sec)}"),
+        _told("At once", f"{count(glass.max_unreviewed, 'release')} of one person may wait for that look"),
     ]
 
 

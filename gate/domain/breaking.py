@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from gate.domain.acting import already
@@ -39,13 +39,13 @@ def may_break(
     now: datetime,
     *,
     judged_again: Verdict | None = None,
-    owes_review: bool = False,
+    unreviewed: Sequence[Emergency] = (),
 ) -> Refused | None:
     """None where this person may release this request now, without waiting for anybody (INV-17, threat 34).
 
     Nothing that was lent counts here: a person breaks the glass in their own right or not at all. `judged_again` is
     the verdict of the policy in force where another one judged the version: what it refuses no glass releases
-    (INV-14). `owes_review` says that an earlier release of this person waits past its time for a supervisor.
+    (INV-14). `unreviewed` are earlier releases of this person that wait for a supervisor.
     """
     if rules is None:
         return OFF
@@ -71,12 +71,9 @@ def may_break(
             sentence=f"Nobody can release it while the owner of {record.agent.name} is missing from people.yaml: "
             "it is not known who must not decide.",
         )
-    if owes_review:
-        return Refused(
-            code="review_owed",
-            sentence="An earlier emergency release of yours still waits for its review, past its time. "
-            "Once a supervisor has looked at it you may break the glass again.",
-        )
+    owed = _owed(unreviewed, rules, now)
+    if owed is not None:
+        return owed
     if not supervisors(record, person_id, rules, directory, now):
         return Refused(
             code="no_supervisor",
@@ -98,7 +95,7 @@ def break_glass(
     directory: Directory,
     now: datetime,
     judged_again: Verdict | None = None,
-    owes_review: bool = False,
+    unreviewed: Sequence[Emergency] = (),
 ) -> Change | Refused:
     """Release the version shown, once and for `valid_sec` seconds at most, without waiting for the people policy asks
     for; the supervisors are called in the same transaction, and their review is armed (INV-17).
@@ -107,7 +104,7 @@ def break_glass(
     `bad_time` about the expiry.
     """
     problem = may_break(
-        record, person, rules, directory, now, judged_again=judged_again, owes_review=owes_review
+        record, person, rules, directory, now, judged_again=judged_again, unreviewed=unreviewed
     )
     if problem is not None or rules is None:
         return problem or OFF
@@ -193,6 +190,28 @@ def calls(people: tuple[str, ...], ways: tuple[str, ...], why: str, seq: int) ->
         yield from (Intent(channel="email", kind="call", body=body) for body in bodies)
     if "pagerduty" in ways:
         yield Intent(channel="pagerduty", kind="trigger", body={"about": "review", "seq": seq})
+
+
+def _owed(unreviewed: Sequence[Emergency], rules: BreakGlass, now: datetime) -> Refused | None:
+    """What one person may not add to: a release whose review is late, or as many open ones as policy bears."""
+    if any(emergency.review_due_at <= now for emergency in unreviewed):
+        return Refused(
+            code="review_owed",
+            sentence="An earlier emergency release of yours still waits for its review, past its time. "
+            "Once a supervisor has looked at it you may break the glass again.",
+        )
+    if len(unreviewed) >= rules.max_unreviewed:
+        many = (
+            "An earlier emergency release"
+            if len(unreviewed) == 1
+            else f"{len(unreviewed)} emergency releases"
+        )
+        return Refused(
+            code="review_owed",
+            sentence=f"{many} of yours still {'waits' if len(unreviewed) == 1 else 'wait'} for review, and policy "
+            f"lets nobody have more than {rules.max_unreviewed}. Ask a supervisor to look at them first.",
+        )
+    return None
 
 
 def _outside(record: ActionRecord, rules: BreakGlass, judged_again: Verdict | None) -> Refused | None:

@@ -16,7 +16,8 @@ class BreakGlass:
 
     `who` and `supervisors` are targets as in a ladder: a person's id, `group:NAME` or `oncall:NAME`. `topics` are
     globs of what may be released, up to `max_risk`; a release is good for `max_valid_sec` at most. Supervisors
-    are called by `via` at once, and one of them has to look at it within `review_sla_sec`.
+    are called by `via` at once, and one of them has to look at it within `review_sla_sec`. Nobody has more than
+    `max_unreviewed` releases that nobody has looked at yet.
     """
 
     who: tuple[str, ...]
@@ -26,6 +27,7 @@ class BreakGlass:
     max_valid_sec: int = 3_600
     via: tuple[str, ...] = ("slack",)
     review_sla_sec: int = 86_400
+    max_unreviewed: int = 3
 
 
 class Finding(Enum):

@@ -51,6 +51,7 @@ class BreakGlassSection(Section):
         list[Literal["slack", "email", "pagerduty"]], Field(min_length=1), BeforeValidator(listed)
     ] = Field(default=["slack"])
     review_sla: Duration = 86_400
+    max_unreviewed: Annotated[int, Field(ge=1, le=100)] = 3
 
 
 class Oversight(Section):
@@ -100,4 +101,5 @@ def break_glass_of(section: BreakGlassSection, directory: Directory, report: Rep
         max_valid_sec=section.max_valid,
         via=tuple(dict.fromkeys(section.via)),
         review_sla_sec=section.review_sla,
+        max_unreviewed=section.max_unreviewed,
     )

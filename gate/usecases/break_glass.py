@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from gate.domain.breaking import break_glass as broken
+from gate.domain.emergency import Emergency
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
 from gate.domain.review import already
@@ -45,7 +46,7 @@ async def break_glass(deps: Deps, cmd: BreakTheGlass) -> Done | Refused:
             directory=directory,
             now=now,
             judged_again=await judged_again(tx, rules, record, now),
-            owes_review=await owes_review(tx, cmd.person, now),
+            unreviewed=await unreviewed(tx, cmd.person),
         )
         if not isinstance(result, Refused):
             return [*fired, result]
@@ -64,7 +65,7 @@ async def judged_again(tx: Transaction, rules: Rules, record: ActionRecord, now:
     return await judge_payload(tx, rules, record, record.version.payload, now)
 
 
-async def owes_review(tx: Transaction, person_id: str, now: datetime) -> bool:
-    """Whether an emergency release of this person waits past its time for a supervisor (threat 34)."""
+async def unreviewed(tx: Transaction, person_id: str) -> tuple[Emergency, ...]:
+    """The emergency releases of this person that no supervisor has looked at yet (threat 34)."""
     waiting = (record.emergency for record in await tx.actions.in_review(limit=MOST_OPEN))
-    return any(e is not None and e.person == person_id and e.review_due_at <= now for e in waiting)
+    return tuple(e for e in waiting if e is not None and e.person == person_id)

@@ -8,7 +8,7 @@ from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
 from gate.domain.supervision import may_review
-from gate.usecases.break_glass import MOST_OPEN, judged_again, owes_review
+from gate.usecases.break_glass import MOST_OPEN, judged_again, unreviewed
 from gate.usecases.directory import directory_now
 from gate.usecases.ports import Deps, Transaction
 from gate.usecases.slack_ids import slack_ids_of
@@ -31,11 +31,11 @@ async def releasable(deps: Deps, person_id: str) -> tuple[QueueLine, ...] | Refu
         return OFF
     async with deps.store.reading() as tx:
         directory = await directory_now(deps, tx)
-        owes = await owes_review(tx, person_id, now)
+        owed = await unreviewed(tx, person_id)
         found: list[ActionRecord] = []
         why: dict[str, Refused] = {}
         for record in await tx.actions.pending(limit=SCAN_LIMIT):
-            problem = may_break(record, person_id, rules, directory, now, owes_review=owes)
+            problem = may_break(record, person_id, rules, directory, now, unreviewed=owed)
             if problem is None:
                 found.append(record)
             else:
@@ -62,7 +62,7 @@ async def glass(deps: Deps, person_id: str, action_id: str) -> GlassView | Refus
             directory,
             now,
             judged_again=await judged_again(tx, current, record, now),
-            owes_review=await owes_review(tx, person_id, now),
+            unreviewed=await unreviewed(tx, person_id),
         )
         if problem is not None or rules is None:
             return problem or OFF

@@ -53,6 +53,7 @@ def _glass(rules: BreakGlass, directory: Directory) -> GlassTerms:
         max_risk=rules.max_risk.value,
         max_valid_sec=rules.max_valid_sec,
         review_sla_sec=rules.review_sla_sec,
+        max_unreviewed=rules.max_unreviewed,
     )
 
 

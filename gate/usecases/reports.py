@@ -59,6 +59,7 @@ class GlassTerms:
     max_risk: str
     max_valid_sec: int
     review_sla_sec: int
+    max_unreviewed: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -157,6 +157,7 @@ IN_FORCE = PolicyView(
         max_risk="high",
         max_valid_sec=3_600,
         review_sla_sec=86_400,
+        max_unreviewed=3,
     ),
 )
 NO_POLICY = replace(IN_FORCE, documents=(), since=None, care=Care(), glass=None)

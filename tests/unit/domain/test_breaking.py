@@ -12,7 +12,7 @@ from gate.domain.action import Agent
 from gate.domain.audit import canonical_bytes
 from gate.domain.breaking import break_glass
 from gate.domain.delegation import Delegation
-from gate.domain.emergency import BreakGlass, Finding
+from gate.domain.emergency import BreakGlass, Emergency, Finding
 from gate.domain.people import Directory, Group
 from gate.domain.refusal import Refused
 from gate.domain.release import collectable, minting
@@ -52,6 +52,18 @@ def broken(record: ActionRecord | None = None, by: str = "bo", **changes: Any) -
     result = breaking(record or pending(), by, **changes)
     assert isinstance(result, Change), result
     return result
+
+
+def released(due_sec: int = 7_200) -> Emergency:
+    """An earlier release, its review due so many seconds after the request of these tests was made."""
+    return Emergency(
+        person="bo",
+        reason=WHY,
+        at=later(0),
+        until=later(30),
+        supervisors=("cho",),
+        review_due_at=later(due_sec),
+    )
 
 
 def reviewing(record: ActionRecord, by: str = "cho", **changes: Any) -> Change | Refused:
@@ -175,7 +187,14 @@ REFUSALS = {
     "negative time": ({}, {"valid_sec": -5}, "bo", "bad_time"),
     "too long a time": ({}, {"valid_sec": 1_801}, "bo", "bad_time"),
     "another version": ({}, {"version": 2}, "bo", "stale_version"),
-    "an earlier release overdue": ({}, {"owes_review": True}, "bo", "review_owed"),
+    "an earlier release overdue": ({}, {"unreviewed": [released(due_sec=60)]}, "bo", "review_owed"),
+    "as many as policy bears": ({}, {"unreviewed": [released()] * 3}, "bo", "review_owed"),
+    "the one that policy bears": (
+        {},
+        {"rules": replace(RULES, max_unreviewed=1), "unreviewed": [released()]},
+        "bo",
+        "review_owed",
+    ),
     "nobody to review it": ({}, {"rules": replace(RULES, supervisors=("bo",))}, "bo", "no_supervisor"),
 }
 
@@ -185,6 +204,13 @@ def test_the_glass_holds(made, given, by, expected):
     """INV-05, INV-14, INV-17, threat 34"""
     result = breaking(pending(**made), by, **given)
     assert code(result) == expected
+
+
+def test_a_second_and_a_third_release_need_not_wait_for_the_review_of_the_first():
+    """INV-17, threat 34: the same fire may need several; past `max_unreviewed` somebody has to look first."""
+    broken(unreviewed=[released()] * 2)
+    assert isinstance(refused := breaking(pending(), unreviewed=[released()] * 3), Refused)
+    assert refused.sentence.startswith("3 emergency releases of yours still wait for review")
 
 
 def test_the_refusal_says_what_policy_allows():

@@ -44,7 +44,7 @@ def test_who_breaks_the_glass_is_resolved_to_ids() -> None:
     text = (
         HEAD + "break_glass: {who: [bo@example.com], supervisors: ['group:approvers'], max_risk: critical,\n"
     )
-    text += "  topics: 'job.ops.*', max_valid: 30m, via: [slack, email], review_sla: 8h}\n"
+    text += "  topics: 'job.ops.*', max_valid: 30m, via: [slack, email], review_sla: 8h,\n    max_unreviewed: 1}\n"
     found = compile_set([Document(name="a.yaml", text=text)], people())
     assert found.break_glass == BreakGlass(
         who=("bo",),
@@ -54,6 +54,7 @@ def test_who_breaks_the_glass_is_resolved_to_ids() -> None:
         max_valid_sec=1_800,
         via=("slack", "email"),
         review_sla_sec=28_800,
+        max_unreviewed=1,
     )
 
 
