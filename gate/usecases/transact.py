@@ -99,7 +99,7 @@ async def redraw(deps: Deps, tx: Transaction, action_ids: Sequence[str], at: dat
 def announce(deps: Deps, action_id: str, changes: list[Change]) -> None:
     """Count what happened and wake whoever waits, after the commit. For what is new nobody can wait yet."""
     deps.meter.committed(changes)
-    if changes[0].record.revision > 1:
+    if not changes or changes[0].record.revision > 1:
         deps.wakeups.notify(action_id)
     deps.wakeups.notify(DEADLINES)
     deps.wakeups.notify(RECORD)
