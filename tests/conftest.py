@@ -10,7 +10,12 @@ from tests.harness.environment import scrub_this_process
 
 TESTS = Path(__file__).parent
 
-pytest_plugins = ["tests.harness.processes", "tests.harness.postgres", "tests.harness.browser"]
+pytest_plugins = [
+    "tests.harness.processes",
+    "tests.harness.postgres",
+    "tests.harness.databases",
+    "tests.harness.browser",
+]
 
 settings.register_profile("local", deadline=None)
 settings.register_profile(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from aiohttp import web
 
@@ -32,6 +33,7 @@ _API: tuple[Endpoint, ...] = (
 )
 
 
+@cache
 def endpoints(version: str) -> tuple[Endpoint, ...]:
     """Every endpoint of the API, the two that describe it included."""
     return (*_API, *description.endpoints(_API, version=version))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +10,15 @@ import pytest
 
 from gate.store import SqlStore, migrate, open_store
 from tests.contract.records import SetClock
-
-
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("migrated") / "gate.db"
-    migrate.upgrade(f"sqlite:///{path}")
-    return path
+from tests.harness.databases import migrated
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A migrated, empty database."""
     if request.param == "sqlite":
-        path = tmp_path / "gate.db"
-        shutil.copy(request.getfixturevalue("migrated_file"), path)
-        yield f"sqlite:///{path}"
-        return
-    server = request.getfixturevalue("postgres_server")
-    name = server.create(template=server.template("store-contract", migrate.upgrade))
-    yield server.url_of(name)
-    server.drop(name)
+        return migrated(f"sqlite:///{tmp_path / 'gate.db'}")
+    return str(request.getfixturevalue("migrated_postgres_url"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

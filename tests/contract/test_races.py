@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -190,8 +189,7 @@ async def test_of_three_processes_one_wins(
     """INV-03, INV-19, INV-42: real processes, started by one signal each, on one database."""
     await put_one(store)
     racers = [
-        processes.start(sys.executable, "-m", "tests.contract.contender", database_url, verb, name, cwd=ROOT)
-        for name in names
+        processes.module("tests.contract.contender", database_url, verb, name, cwd=ROOT) for name in names
     ]
     for racer in racers:
         await racer.aexpect("^ready$")
@@ -219,9 +217,7 @@ async def test_a_process_killed_inside_a_transaction_leaves_nothing_of_it(
     store: SqlStore, database_url: str, processes: Processes
 ) -> None:
     """INV-33, INV-53: neither half a transition nor a lock; the next one works at once."""
-    dying = processes.start(
-        sys.executable, "-m", "tests.contract.contender", database_url, "hang", "31", cwd=ROOT
-    )
+    dying = processes.module("tests.contract.contender", database_url, "hang", "31", cwd=ROOT)
     await dying.aexpect("^ready$")
     dying.send(signal.SIGUSR1)
     await dying.aexpect("^inside$")
@@ -238,9 +234,7 @@ async def test_a_killed_process_leaves_what_it_committed_and_nothing_else(
     store: SqlStore, database_url: str, processes: Processes
 ) -> None:
     """INV-43: SIGKILL between two transactions of others; the next one works at once."""
-    racer = processes.start(
-        sys.executable, "-m", "tests.contract.contender", database_url, "add", "21", cwd=ROOT
-    )
+    racer = processes.module("tests.contract.contender", database_url, "add", "21", cwd=ROOT)
     await racer.aexpect("^ready$")
     racer.send(signal.SIGUSR1)
     await racer.aexpect("^won True$")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -174,9 +173,7 @@ async def test_a_sequencer_that_was_paused_and_returns_numbers_nothing_twice(
 ) -> None:
     """INV-49: stopped in the middle of numbering, overtaken, and woken again."""
     url = store.address.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    contender = processes.start(
-        sys.executable, "-m", "tests.contract.contender", url, "number", "x", cwd=ROOT
-    )
+    contender = processes.module("tests.contract.contender", url, "number", "x", cwd=ROOT)
     contender.expect("ready")
     await append(store, 1, 2)
     contender.send(signal.SIGUSR1)

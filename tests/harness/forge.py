@@ -215,6 +215,7 @@ def _stream(descriptor: int) -> io.TextIOWrapper:
 
 def _run(command: list[str]) -> None:
     if command[0] == "-m":
+        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does
         sys.argv = command[1:]
         runpy.run_module(command[1], run_name="__main__", alter_sys=True)
         return

@@ -51,7 +51,8 @@ class PostgresServer:
     def create(self, *, template: str | None = None) -> str:
         """The name of a new database: empty, or a copy of a `template` that nobody is connected to."""
         name = f"signoff_test_{uuid.uuid4().hex}"
-        self._run("CREATE DATABASE {} TEMPLATE {}", name, template or "template0")
+        # Copied as files: through the log, which is there for servers that may crash, it costs three times as much.
+        self._run("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template or "template0")
         return name
 
     def drop(self, database: str) -> None:

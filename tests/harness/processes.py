@@ -247,9 +247,13 @@ class Processes:
         child = the_forge().start(command, env=environment, cwd=cwd or self._folder, apart=True)
         return child.finished(command, within)
 
+    def module(self, name: str, *arguments: str | Path, cwd: Path | None = None) -> Running:
+        """Start `python -m name …`, out of the forge."""
+        return self._begun(("-m", name, *arguments), None, cwd, forged=True)
+
     def sandbox(self, *arguments: str | Path, cwd: Path | None = None) -> Running:
         """Start the sandbox workspace alone, out of the forge."""
-        return self._begun(("-m", "bot.sandbox", *arguments), None, cwd, forged=True)
+        return self.module("bot.sandbox", *arguments, cwd=cwd)
 
     def _begun(
         self,

@@ -7,7 +7,9 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from importlib.resources import files
+from typing import Any
 
 from aiohttp import web
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -21,24 +23,64 @@ from gate.http.web import reading
 
 _HERE = "gate.http.web"
 _CODE = re.compile(r"`([^`]+)`")
+_STYLE, _SCRIPT = "docs.css", "docs.js"
 _CACHE = "public, max-age=300"
 
 
+class _Description:
+    """The document and the page, each rendered when it is first asked for, so that no start waits for them."""
+
+    def __init__(self, described: Sequence[Endpoint], version: str) -> None:
+        self._described = described
+        self._version = version
+
+    @cached_property
+    def _whole(self) -> dict[str, Any]:
+        return document(self._described, version=self._version)
+
+    @cached_property
+    def openapi(self) -> bytes:
+        return json.dumps(self._whole, ensure_ascii=False, separators=(",", ":")).encode()
+
+    @cached_property
+    def page(self) -> bytes:
+        environment = Environment(
+            loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            lstrip_blocks=True,
+        )  # fmt: skip
+        environment.filters["prose"] = _prose
+        template = environment.get_template("docs.html")
+        return template.render(
+            info=self._whole["info"],
+            groups=reading.groups(self._whole),
+            models=reading.models(self._whole),
+            codes=CODES,
+            style=Markup(_text(_STYLE)),  # noqa: S704 - our own file
+            script=Markup(_text(_SCRIPT)),  # noqa: S704 - our own file
+        ).encode()
+
+    @cached_property
+    def policy(self) -> str:
+        return (
+            f"default-src 'none'; style-src '{_hash(_text(_STYLE))}'; script-src '{_hash(_text(_SCRIPT))}'; "
+            "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+
+
 def endpoints(described: Sequence[Endpoint], *, version: str) -> tuple[Endpoint, ...]:
-    """The two endpoints; they describe themselves as well. Everything is rendered once, here."""
-    openapi = b""
-    page = b""
-    policy = ""
+    """The two endpoints; they describe themselves as well."""
 
     async def openapi_json(call: Call) -> web.Response:
-        return web.Response(body=openapi, content_type="application/json", headers={"Cache-Control": _CACHE})
+        return web.Response(
+            body=description.openapi, content_type="application/json", headers={"Cache-Control": _CACHE}
+        )
 
     async def docs(call: Call) -> web.Response:
         return web.Response(
-            body=page,
+            body=description.page,
             content_type="text/html",
             charset="utf-8",
-            headers={"Cache-Control": _CACHE, "Content-Security-Policy": policy},
+            headers={"Cache-Control": _CACHE, "Content-Security-Policy": description.policy},
         )
 
     own = (
@@ -61,30 +103,7 @@ def endpoints(described: Sequence[Endpoint], *, version: str) -> tuple[Endpoint,
             answers=(Says(status=200, description="The page", media="text/html"),),
         ),
     )
-    whole = document([*described, *own], version=version)
-    openapi = json.dumps(whole, ensure_ascii=False, separators=(",", ":")).encode()
-    style, script = _text("docs.css"), _text("docs.js")
-    policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-    environment = Environment(
-        loader=FunctionLoader(_text), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters["prose"] = _prose
-    page = (
-        environment.get_template("docs.html")
-        .render(
-            info=whole["info"],
-            groups=reading.groups(whole),
-            models=reading.models(whole),
-            codes=CODES,
-            style=Markup(style),  # noqa: S704 - our own file
-            script=Markup(script),  # noqa: S704 - our own file
-        )
-        .encode()
-    )
+    description = _Description([*described, *own], version)
     return own
 
 

@@ -28,6 +28,7 @@ from gate.usecases.submit import submit
 from gate.workers.outbox import OutboxWorker, Terms
 from gate.workers.wakeups import LocalWakeups
 from tests.fakes.world import Source, rules
+from tests.harness.databases import migrated
 
 PEOPLE = """
 version: v1
@@ -302,7 +303,8 @@ async def stage(
             seed=7,
         )
         await begun.enter_async_context(slack)
-        store = await begun.enter_async_context(open_store(url or f"sqlite:///{folder}/gate.db", clock=clock))
+        database = migrated(url or f"sqlite:///{folder}/gate.db")
+        store = await begun.enter_async_context(open_store(database, clock=clock))
         deps = Deps(
             store=store,
             clock=clock,

@@ -352,9 +352,9 @@ async def test_what_an_edit_makes_critical_gets_its_own_card(tmp_path: Path) -> 
 NOTES = 'topics: ["note.*"]}\n    decision: require_approval\n    risk: critical'
 
 
-async def test_two_replicas_make_one_digest(tmp_path: Path, postgres_url: str) -> None:
+async def test_two_replicas_make_one_digest(tmp_path: Path, migrated_postgres_url: str) -> None:
     """INV-37: whoever claims which message, the requests of a burst stand in Slack once."""
-    async with stage(tmp_path, url=postgres_url, worker=False, policy=BURSTS) as play:
+    async with stage(tmp_path, url=migrated_postgres_url, worker=False, policy=BURSTS) as play:
         records = await flood(play, 20)
         second = build_bot(play.deps, play.settings)
         await second.start()

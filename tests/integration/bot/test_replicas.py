@@ -16,10 +16,10 @@ from tests.integration.bot.stage import stage
 
 
 async def test_two_replicas_post_one_card_each_and_count_each_click_once(
-    tmp_path: Path, postgres_url: str
+    tmp_path: Path, migrated_postgres_url: str
 ) -> None:
     """INV-03, INV-37: whichever connection Slack chooses, and whoever claims a message, there is one of everything."""
-    async with stage(tmp_path, url=postgres_url) as play:
+    async with stage(tmp_path, url=migrated_postgres_url) as play:
         second = build_bot(play.deps, play.settings)
         await second.start()
         await play.slack.wait_connected(2)

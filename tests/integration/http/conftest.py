@@ -28,7 +28,7 @@ async def each_door(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
     url = (
         f"sqlite:///{tmp_path / 'var' / 'gate.db'}"
         if request.param == "sqlite"
-        else request.getfixturevalue("postgres_url")
+        else request.getfixturevalue("migrated_postgres_url")
     )
     async with open_door(url, tmp_path / "keys") as made:
         yield made

@@ -26,7 +26,7 @@ WAITS = "awaiting-checkpoint"
 async def replicas(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Door]:
     """On PostgreSQL, behind HTTP, a replica that does not hear what another one signs."""
     deaf = LocalWakeups(fallback_sec=0.05)
-    url = request.getfixturevalue("postgres_url")
+    url = request.getfixturevalue("migrated_postgres_url")
     async with open_door(url, tmp_path / "keys", change=lambda deps: replace(deps, wakeups=deaf)) as made:
         yield made
 

@@ -15,7 +15,7 @@ async def gate(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     url = (
         f"sqlite:///{tmp_path / 'var' / 'gate.db'}"
         if request.param == "sqlite"
-        else request.getfixturevalue("postgres_url")
+        else request.getfixturevalue("migrated_postgres_url")
     )
     async with world(url, tmp_path / "keys") as made:
         yield made

@@ -75,7 +75,7 @@ async def test_a_day_away_costs_no_step_and_repeats_none(
     """INV-25, INV-26, INV-29, INV-30, INV-38, INV-53: what was missed comes in its order, each step once, with how late
     it was; whom a step names is called, where it means nobody the approvers are; the end rejects, or holds."""
     url = (
-        request.getfixturevalue("postgres_url")
+        request.getfixturevalue("migrated_postgres_url")
         if engine == "postgresql"
         else f"sqlite:///{tmp_path}/var/gate.db"
     )
