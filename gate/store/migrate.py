@@ -7,16 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy.exc
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, select, text
 
-from gate.store import postgres, sqlite
+from gate.store import postgres, sqlite, tables
 from gate.store.address import Address, parse_address
 from gate.store.errors import DatabaseRefused, SchemaMismatch
+
+log = structlog.get_logger(__name__)
 
 _SCRIPTS = Path(__file__).with_name("migrations")
 _LOCK_ID = 0x5167_0FF1  # an advisory lock of ours: one replica migrates, the others wait
@@ -58,16 +61,24 @@ def upgrade(url: str) -> str:
 
 
 def make_ready(address: Address) -> None:
-    """Migrate a fresh database; demand of any other that it is at `head()`.
+    """Migrate a fresh database; demand of any other that it is at `head()`, or newer and still fit for this code.
 
     Raises `SchemaMismatch` naming what to do.
     """
     with _connected(address) as connection:
         revision = _revision(connection)
+        since = None if revision is None or _known(revision) else _compatible_since(connection)
     if revision is None:
         _upgrade(address)
+    elif since is not None and _known(since):
+        log.warning(
+            "schema.newer",
+            schema=revision,
+            known=head(),
+            meaning="an upgrade to a newer version is under way",
+        )
     elif revision != head():
-        raise _mismatch(address, revision)
+        raise _mismatch(address, revision, since)
 
 
 def _upgrade(address: Address) -> str:
@@ -76,23 +87,36 @@ def _upgrade(address: Address) -> str:
             connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
         revision = _revision(connection)
         if revision is not None and not _known(revision):
-            raise _mismatch(address, revision)
+            raise _mismatch(address, revision, _compatible_since(connection))
         run(connection)
         connection.commit()
     return head()
 
 
-def run(connection: Connection) -> None:
+def after(revision: str) -> tuple[str, ...]:
+    """This revision and those that follow it, in the order in which they run."""
+    newest_first = [script.revision for script in _scripts().walk_revisions(revision, "head")]
+    return tuple(reversed(newest_first))
+
+
+def run(connection: Connection, *, to: str = "head") -> None:
     """Run what is missing up to the head inside the connection's transaction; the caller commits."""
     if not connection.in_transaction():
         connection.begin()  # or Alembic would begin and commit one of its own
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
-def _mismatch(address: Address, revision: str) -> SchemaMismatch:
+def _compatible_since(connection: Connection) -> str | None:
+    """The oldest revision whose code may still run on the schema that is there; None where it does not say."""
+    if not inspect(connection).has_table(tables.compatibility.name):
+        return None
+    return connection.scalar(select(tables.compatibility.c.since))
+
+
+def _mismatch(address: Address, revision: str, since: str | None) -> SchemaMismatch:
     if _known(revision):
         return SchemaMismatch(
             f"The database {address} is at schema {revision} and this version needs {head()}: "
@@ -100,7 +124,8 @@ def _mismatch(address: Address, revision: str) -> SchemaMismatch:
         )
     return SchemaMismatch(
         f"The database {address} is at schema {revision}, which is newer than this version knows (it knows up to "
-        f"{head()}): run a newer Signoff; `gate migrate` never goes back."
+        f"{head()}{f' and would have to know {since}' if since else ''}): run a newer Signoff; `gate migrate` never "
+        "goes back."
     )
 
 

@@ -440,6 +440,15 @@ heartbeat = Table(
     Column("at", Instant, nullable=False),
 )
 
+# One row: the oldest schema whose code may still run on this one. A migration that such code could not live with sets
+# it to its own number; one that only adds leaves it.
+compatibility = Table(
+    "compatibility",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("since", KEY, nullable=False),
+)
+
 _SQLITE_REFUSAL = "BEGIN SELECT RAISE(ABORT, 'the audit record is append-only'); END"
 _POSTGRESQL_REFUSAL = "'BEGIN RAISE EXCEPTION ''the audit record is append-only''; END'"
 

@@ -88,6 +88,78 @@ def test_asking_for_the_revision_creates_nothing(tmp_path: Any) -> None:
     assert not path.parent.exists()
 
 
+def narrowed(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What of a schema the code that was written for it could miss, or stumble over, in the next one."""
+    found = [f"{table} is gone" for table in before.keys() - after.keys()]
+    for table in (before.keys() & after.keys()) - {"triggers"}:
+        old = {c["name"].strip("'"): c for c in before[table]["columns"]}
+        new = {c["name"].strip("'"): c for c in after[table]["columns"]}
+        found += [f"{table}.{name} is gone" for name in old.keys() - new.keys()]
+        found += [f"{table}.{name} has changed" for name in old.keys() & new.keys() if old[name] != new[name]]
+        found += [
+            f"{table}.{name} must be given"
+            for name in new.keys() - old.keys()
+            if new[name]["nullable"] == "False" and new[name]["default"] == "None"
+        ]
+        for rule in ("primary key", "foreign keys", "unique", "checks"):
+            if before[table][rule] != after[table][rule]:
+                found.append(f"{table}: other {rule}")
+        unique = {index for index in after[table]["indexes"] if ", True, " in index}
+        found += [f"{table}: {index} is new" for index in unique - set(before[table]["indexes"])]
+    return sorted(found)
+
+
+def _since(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        return connection.scalar(text("SELECT since FROM compatibility"))
+
+
+def test_a_migration_only_adds_or_says_since_when_versions_fit(empty_url: str) -> None:
+    """INV-54: what could stop a version that is still running raises `compatibility.since` to its own number."""
+    address = parse_address(empty_url)
+    if address.path is not None:
+        prepare_file(address.path)
+    engine = migrate.engine_of(address)
+    before: dict[str, Any] | None = None
+    for revision in migrate.after("0010"):
+        with engine.connect() as connection:
+            migrate.run(connection, to=revision)
+            connection.commit()
+        after = described(engine)
+        if before is not None and _since(engine) != revision:
+            assert narrowed(before, after) == [], f"{revision} is more than an addition"
+        before = after
+    engine.dispose()
+    assert before is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("ALTER TABLE heartbeat ADD COLUMN more BIGINT", []),
+        ("ALTER TABLE heartbeat ADD COLUMN more BIGINT NOT NULL DEFAULT 0", []),
+        ("CREATE TABLE more (id INTEGER PRIMARY KEY)", []),
+        ("CREATE INDEX more ON heartbeat (at)", []),
+        ("CREATE UNIQUE INDEX more ON heartbeat (at)", ["heartbeat: "]),
+        ("ALTER TABLE heartbeat DROP COLUMN at", ["heartbeat.at is gone"]),
+        (
+            "ALTER TABLE heartbeat RENAME COLUMN at TO since",
+            ["heartbeat.at is gone", "heartbeat.since must"],
+        ),
+        ("DROP TABLE heartbeat", ["heartbeat is gone"]),
+    ],
+)
+def test_what_is_more_than_an_addition_is_seen(database_url: str, change: str, says: list[str]) -> None:
+    engine = migrate.engine_of(parse_address(database_url))
+    before = described(engine)
+    with engine.begin() as connection:
+        connection.execute(text(change))
+    found = narrowed(before, described(engine))
+    engine.dispose()
+    assert len(found) == len(says)
+    assert all(problem.startswith(start) for problem, start in zip(found, says, strict=True))
+
+
 async def test_a_fresh_database_is_migrated_at_the_start(empty_url: str) -> None:
     async with open_store(empty_url, clock=SetClock()) as store, store.writing() as tx:
         assert await tx.actions.add(action(), idempotency_key=None, body_sha256="b")
@@ -109,8 +181,32 @@ def _set_revision(url: str, revision: str) -> None:
     engine.dispose()
 
 
-async def test_a_newer_schema_is_refused_with_what_to_do(database_url: str) -> None:
+async def test_a_newer_schema_that_this_version_still_fits_is_served(database_url: str) -> None:
+    """INV-54: an upgrade adds first, so that old replicas run on, and may be restarted, until all are new."""
+    engine = migrate.engine_of(parse_address(database_url))
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE actions ADD COLUMN of_the_next_version TEXT"))
+        connection.execute(text("CREATE TABLE of_the_next_version (id INTEGER PRIMARY KEY)"))
+    engine.dispose()
     _set_revision(database_url, "9999")
+    async with open_store(database_url, clock=SetClock()) as store, store.writing() as tx:
+        assert await tx.actions.add(action(), idempotency_key=None, body_sha256="b")
+    with pytest.raises(SchemaMismatch, match="never goes back"):
+        migrate.upgrade(database_url)
+    assert migrate.current(database_url) == "9999"
+
+
+async def test_a_newer_schema_is_refused_with_what_to_do(database_url: str) -> None:
+    """INV-54: also where it says since when versions fit it, and this one does not."""
+    engine = migrate.engine_of(parse_address(database_url))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE compatibility SET since = '9998'"))
+    _set_revision(database_url, "9999")
+    with pytest.raises(SchemaMismatch, match="would have to know 9998"):
+        await open_store(database_url, clock=SetClock()).start()
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE compatibility"))
+    engine.dispose()
     with pytest.raises(SchemaMismatch, match=r"9999.*newer.*newer Signoff.*`gate migrate` never goes back"):
         await open_store(database_url, clock=SetClock()).start()
     with pytest.raises(SchemaMismatch, match="9999"):
@@ -131,7 +227,7 @@ async def test_an_older_schema_is_refused_with_what_to_do(
 async def test_a_refused_start_gives_the_file_free(tmp_path: Any) -> None:
     url = f"sqlite:///{tmp_path / 'gate.db'}"
     migrate.upgrade(url)
-    _set_revision(url, "9999")
+    _set_revision(url, "0001")
     with pytest.raises(SchemaMismatch):
         await open_store(url, clock=SetClock()).start()
     _set_revision(url, migrate.head())
