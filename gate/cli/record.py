@@ -1,18 +1,27 @@
-"""The audit record of one action, as it was written."""
+"""`gate audit show`: the story of one decision at the terminal; what belongs to it is the use-case's business."""
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
-from gate.cli.output import fail, show, table
+from gate.cli.output import fail, say, show
 from gate.cli.session import at_desk
-from gate.domain.audit import AuditRecord, digest, timestamp
+from gate.delivery.inert import visible
+from gate.domain.audit import timestamp
+from gate.usecases.story import Story, read_story
+from gate.usecases.telling import chapters, moment, trail_line
 from gate.wiring.desk import Desk
 
 app = typer.Typer(no_args_is_help=True, help="The append-only record.")
+
+_OUT = Console(highlight=False)
 
 
 @app.command("show")
@@ -20,29 +29,103 @@ def show_(
     action: Annotated[str, typer.Argument(metavar="ACT", help="The id of an action, act_…")],
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")] = False,
 ) -> None:
-    """Everything that happened to one action, in order."""
+    """The whole story of one decision: what was proposed, on what evidence, who decided, what came of it."""
 
-    async def read(desk: Desk) -> tuple[AuditRecord, ...]:
-        async with desk.store.reading() as tx:
-            return await tx.audit.of_action(action)
+    async def read(desk: Desk) -> Story | None:
+        return await read_story(desk.store, action)
 
-    records = at_desk(read, as_json=as_json)
-    if not records:
+    told = at_desk(read, as_json=as_json)
+    if told is None:
         fail(f"There is no record of {action}.", as_json=as_json, kind="unknown_action")
-    rows = [
-        {
-            "at": timestamp(record.at),
-            "kind": record.kind,
-            "actor": record.actor,
-            "detail": record.detail,
-            "sha256": digest(record),
-        }
-        for record in records
-    ]
     if as_json:
-        show(rows)
+        show(document(told))
         return
-    for row in rows:
-        row["detail"] = json.dumps(row["detail"], ensure_ascii=False, sort_keys=True)
-        row["sha256"] = str(row["sha256"])[:16]
-    table(("at", "kind", "actor", "detail", "sha256"), rows, empty="")
+    for chapter in chapters(told):
+        say(f"\n{chapter.title}")
+        grid = _grid()
+        for line in chapter.lines:
+            grid.add_row(_cell(line.label), _cell(line.text))
+        _OUT.print(grid)
+    say("\nOn the record")
+    grid = _grid()
+    for each in told.trail:
+        number = "not numbered yet" if each.number is None else f"leaf {each.number}"
+        grid.add_row(moment(each.at), f"{_cell(trail_line(each))} ({number}, {each.leaf})")
+    _OUT.print(grid)
+
+
+def document(told: Story) -> dict[str, Any]:
+    """The story for programs: times in RFC 3339, lengths of time in seconds, every digest whole."""
+    record = told.record
+    return {
+        "action": record.id,
+        "status": record.status.value,
+        "created_at": timestamp(record.created_at),
+        "decided_at": timestamp(record.decided_at) if record.decided_at is not None else None,
+        "decided_by": record.decided_by,
+        "took_sec": _plain(told.took),
+        "agent": {
+            "id": record.agent.id,
+            "name": record.agent.name,
+            "team": record.agent.team,
+            "owner": record.agent.owner,
+        },
+        "input_sha256": told.input_sha256,
+        "proposal": _plain(record.proposal),
+        "facts": [_plain(each) for each in told.facts],
+        "policy": {
+            "decision": record.verdict.decision.value,
+            "rule": record.verdict.rule,
+            "reason": record.verdict.reason,
+            "trigger": record.verdict.trigger,
+            "version": record.verdict.policy_version,
+            "digest": record.version.policy_digest,
+        },
+        "plan": _plain(record.plan),
+        "asked": list(record.asked),
+        "reassignments": _plain(record.reassignments),
+        "versions": [
+            {**_plain(told_of), "payload": _plain(version.payload)}
+            for told_of, version in zip(told.versions, record.versions, strict=True)
+        ],
+        "votes": [_plain(each) for each in told.ballots],
+        "rejection": _plain(record.rejection),
+        "note": record.decision_note,
+        "emergency": _plain(record.emergency),
+        "grants": [_plain(each) for each in told.permits],
+        "taken_back": record.grants_revoked,
+        "outcome": _plain(record.outcome),
+        "records": [_plain(each) for each in told.trail],
+    }
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    match value:
+        case Enum():
+            return value.value
+        case datetime():
+            return timestamp(value)
+        case timedelta():
+            return round(value.total_seconds(), 3)
+        case dict():
+            return {str(key): _plain(held) for key, held in value.items()}
+        case frozenset() | set():
+            return sorted(_plain(each) for each in value)
+        case tuple() | list():
+            return [_plain(each) for each in value]
+        case _:
+            return value
+
+
+def _grid() -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(min_width=22, max_width=34, overflow="fold")
+    grid.add_column(overflow="fold")
+    return grid
+
+
+def _cell(text: str) -> str:
+    """Text of others as it may stand in a terminal: no control characters, nothing read as markup."""
+    return visible(text, newlines=True).replace("[", "\\[")

@@ -38,8 +38,10 @@ def submit(
     repage_sec: int,
     care: Care = SILENT,
     loads: Mapping[str, Load] = NO_LOADS,
+    input_sha256: str | None = None,
 ) -> Change:
     """The record of a new action. A request that nobody could ever approve is denied instead of waiting.
+    `input_sha256` is the digest of the whole body that was sent.
 
     `loads` are those of the people it may ask, as far as `care` looks at them.
     """
@@ -63,6 +65,8 @@ def submit(
         "risk": verdict.effective.risk.value,
         "agent": agent.id,
     }
+    if input_sha256 is not None:
+        detail["input_sha256"] = input_sha256
     if status is not Status.PENDING or plan is None:
         return begin(record, kind, actor="policy", now=now, detail=detail, intents=callback(record, status))
     record = replace(record, plan=sampled(record, directory, care))

@@ -147,6 +147,7 @@ async def _first(
         repage_sec=deps.limits.repage_sec,
         care=care,
         loads=await loads_for(tx, verdict, directory, care),
+        input_sha256=cmd.body_sha256,
     )
 
 

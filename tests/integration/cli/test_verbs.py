@@ -206,8 +206,15 @@ def test_a_release_is_taken_back_and_its_story_shown(house: House):
     status, problem = ask(f"{url}/v1/grants/redeem", runner, {"token": token, "payload": {"id": 1}})
     assert (status, problem["code"]) == (410, "grant_revoked")
     story = house.json("audit", "show", action)
-    assert [row["kind"] for row in story] == ["action.allowed", "grant.issued", "grant.revoked"]
-    assert story[-1]["actor"].startswith("operator:")
+    assert [row["kind"] for row in story["records"]] == ["action.allowed", "grant.issued", "grant.revoked"]
+    assert story["records"][-1]["actor"].startswith("operator:")
+    assert (story["note"], story["taken_back"]) == ("wrong customer", True)
+    assert story["grants"][0]["leaf"] == story["records"][0]["leaf"], (
+        "the grant names the record of its release"
+    )
+    told = house.gate("audit", "show", action).stdout
+    for words in ("What was proposed", "Under which policy", "wrong customer", story["input_sha256"]):
+        assert words in told.replace("\n", "")
     refused = house.gate("grants", "revoke", action, "--reason", "again")
     assert refused.returncode == 1
 
