@@ -86,6 +86,12 @@ class Metrics:
         self.emergencies = Counter(
             "signoff_emergency_releases", "Requests released by breaking the glass.", registry=self.registry
         )
+        self.decisions_recorded = Counter(
+            "signoff_decisions_recorded",
+            "Decisions by policy and people, by whether their record has all that the evidence contract asks for.",
+            ["complete"],
+            registry=self.registry,
+        )
         self.record_size = Gauge(
             "signoff_record_size",
             "Audit records under the last checkpoint signed here.",

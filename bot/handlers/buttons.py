@@ -59,8 +59,15 @@ async def _on_card(desk: Desk, click: Click) -> Refused | None:
     return await form(desk, click, record, version) if form is not None else NOT_ITS_PLACE
 
 
+def asks_for_comment(desk: Desk) -> bool:
+    """Whether policy takes no approval without a word of the person, which one click could not give."""
+    contract = desk.deps.rules.current.policy.contract
+    return contract is not None and contract.reject and "comment" in contract.required
+
+
 async def _approve(desk: Desk, click: Click, record: ActionRecord, version: int) -> Refused | None:
-    """One click approves; where the message could not show the whole payload, it opens all of it first (threat 3)."""
+    """One click approves; where the message could not show the whole payload (threat 3), or policy wants a comment, it
+    opens all of it first."""
     person, view, shared = await asyncio.gather(  # Slack is asked while the view is read
         desk.person(click.sender, risk=record.verdict.effective.risk),
         card_view(desk.deps, record.id),
@@ -69,7 +76,8 @@ async def _approve(desk: Desk, click: Click, record: ActionRecord, version: int)
     if isinstance(person, Refused):
         return person
     current = not record.status.terminal and version == record.version.number
-    if current and view is not None and (shared or await drawn(view, lambda: needs_full_view(view))):
+    form = shared or asks_for_comment(desk)
+    if current and view is not None and (form or await drawn(view, lambda: needs_full_view(view))):
         hindrance = await desk.hindrance(record, person, "approve", version)
         return hindrance or await opening.confirm(desk, click, view)
     command = CastVote(action_id=record.id, version=version, person=person.id, choice=Choice.APPROVE)

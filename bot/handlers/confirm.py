@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot import ids, told
 from bot.desk import UNKNOWN, Desk
 from bot.handlers.inputs import typed
-from bot.handlers.outcome import Closed, FormOutcome
+from bot.handlers.outcome import Closed, FieldErrors, FormOutcome
 from bot.handlers.replies import done, refused, refused_form
 from bot.payloads import Submission
 from gate.domain.refusal import Refused
@@ -34,6 +34,8 @@ async def submitted(desk: Desk, submission: Submission) -> FormOutcome:
         ),
     )
     if isinstance(result, Refused):
+        if result.code == "incomplete_record" and ids.COMMENT in submission.view.inputs:
+            return FieldErrors(errors={ids.COMMENT: result.sentence})
         return await refused_form(desk, result, state)
     desk.homes.refresh()
     return Closed(said=done(told.approved(result.record, await desk.directory())))

@@ -95,7 +95,14 @@ async def _not_accepted(
         return _errors(
             submission, {ids.field_block(place): refusal.sentence for place in changed}, refusal.sentence
         )
-    if refusal.code in ("no_change", "too_soon", "cooldown", "policy_changed", "not_offered"):
+    if refusal.code in (
+        "no_change",
+        "too_soon",
+        "cooldown",
+        "policy_changed",
+        "not_offered",
+        "incomplete_record",
+    ):
         return _errors(submission, {}, refusal.sentence)
     return await refused_form(desk, refusal, state)
 

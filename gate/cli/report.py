@@ -12,6 +12,7 @@ from gate.cli.output import say, show, table
 from gate.cli.session import at_desk, explained, settings
 from gate.domain.audit import timestamp
 from gate.domain.backlog import Span
+from gate.domain.completeness import Completeness
 from gate.policy.durations import say_duration
 from gate.usecases.ports import Rules
 from gate.usecases.report import report as read_report
@@ -66,6 +67,12 @@ def _document(found: ReportView) -> dict[str, Any]:
         },
         "reviewers": [_reviewer(each) for each in found.others],
         "complete": found.complete,
+        "record": {
+            "decided": found.record.decided,
+            "complete": found.record.complete,
+            "share": found.record.share,
+            "missing": dict(found.record.lacking),
+        },
     }
 
 
@@ -123,8 +130,18 @@ def _print(found: ReportView) -> None:
         [_person(each) for each in found.others],
         empty="Nobody has decided anything in the last 30 days.",
     )
+    say("")
+    say(_completeness(found.record))
     if not found.complete:
         say("There were too many votes to read them all; the newest stand for the rest.")
+
+
+def _completeness(record: Completeness) -> str:
+    if record.share is None:
+        return "Nothing was decided in the last 30 days, so no record is complete or incomplete."
+    words = f"Record: {record.complete} of the last {record.decided} decisions complete ({record.share:.0%})"
+    most = ", ".join(f"{name} {count} times" for name, count in record.lacking[:5])
+    return words + (f"; missing: {most}" if most else "")
 
 
 _FIGURES = (

@@ -104,6 +104,9 @@ CODES: Mapping[str, Kind] = {
     "cooldown": _kind(
         409, "Cooldown", "This person approved many requests without a break and should take one first."
     ),
+    "incomplete_record": _kind(
+        409, "Incomplete record", "Policy asks for something on the record that is not there."
+    ),
     "policy_changed": _kind(409, "Policy changed", "The policy is stricter now than when this was asked."),
     "not_pending": _kind(409, "Not pending", "The action waits for nobody any more."),
     "not_approved": _kind(

@@ -20,7 +20,8 @@ class Refused:
 
     Codes are stable: `unknown_action`, `already_decided`, `stale_version`, `not_a_reviewer`, `own_agent`,
     `requester`, `inactive_person`, `already_voted`, `not_offered`, `too_soon`, `cooldown`, `policy_changed`,
-    `edit_refused`, `no_change`, `comment_required`, `unknown_person`, `not_pending`, `not_approved`,
+    `incomplete_record`, `edit_refused`, `no_change`, `comment_required`, `unknown_person`, `not_pending`,
+    `not_approved`,
     `grant_redeemed`, `grant_expired`, `grant_revoked`, `payload_mismatch`, `audience_mismatch`,
     `invalid_grant`, `outcome_reported`, `not_due`, `key_reused`, `conflict`,
     `callback_refused`, `owner_unknown`, `not_yours`, `delegation_ended`, `self_delegation`, `delegation_loop`,

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from gate.domain.acting import DONE, HANDED_ON, acting, already, for_whom, used_up
 from gate.domain.action import Json
 from gate.domain.care import SILENT, Care
+from gate.domain.completeness import EvidenceContract, unsaid
+from gate.domain.completeness import named as named_fields
 from gate.domain.eligibility import could_decide, counting, enough, may_decide, risk_of, voices
 from gate.domain.people import Directory
 from gate.domain.refusal import Refused
@@ -44,8 +46,11 @@ def approve(
     resting: Refused | None = None,
     care: Care = SILENT,
     loads: Mapping[str, Load] = NO_LOADS,
+    contract: EvidenceContract | None = None,
 ) -> Change | Refused:
     """Count a person's approval; the one that completes quorum and slots decides.
+
+    `contract` is the evidence contract in force: what it asks for and is not there keeps the approval from counting.
 
     `judged_again` is the verdict of the policy in force where that is not the one the version was judged
     under: it can refuse the approval or ask for more people, and never for fewer (INV-14). `resting` says why this
@@ -75,6 +80,9 @@ def approve(
         return counted_already
     if resting is not None:
         return resting
+    lacking = unaccountable(contract, record, comment)
+    if lacking is not None:
+        return lacking
     if judged_again is not None:
         if judged_again.decision.strictness > Decision.REQUIRE_APPROVAL.strictness:
             return Refused(
@@ -127,6 +135,27 @@ def approve(
         votes=voted.votes,
         decided_by=person,
     )
+
+
+def unaccountable(
+    contract: EvidenceContract | None, record: ActionRecord, comment: str | None
+) -> Refused | None:
+    """Why an approval would leave an incomplete record; None where it would not, or policy lets it."""
+    if contract is None or not contract.reject:
+        return None
+    never = unsaid(contract, record.proposal, record.verdict.effective)
+    if never:
+        return Refused(
+            code="incomplete_record",
+            sentence=f"This cannot be approved: its record would lack {named_fields(never)}, which the agent did "
+            "not send. You can still reject it; the agent can propose it again with that.",
+        )
+    if "comment" in contract.required and not (comment or "").strip():
+        return Refused(
+            code="incomplete_record",
+            sentence="Policy asks for a comment with each approval: say in a few words why you approve this.",
+        )
+    return None
 
 
 def _first_of_two(

@@ -60,6 +60,7 @@ def compile_set(documents: Sequence[Document], directory: Directory) -> PolicySe
         directory=directory,
         care=compiler.said.care,
         break_glass=compiler.said.break_glass,
+        contract=compiler.said.contract,
     )
 
 

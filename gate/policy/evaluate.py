@@ -9,6 +9,7 @@ from typing import Any
 
 from gate.domain.action import Agent, Proposal, Subject, Velocity
 from gate.domain.verdict import Decision, Effective, Verdict
+from gate.policy.accountable import accountable
 from gate.policy.conditions import used
 from gate.policy.constraints import Violation, tightened
 from gate.policy.derive import claimed, effective, with_risk
@@ -31,10 +32,16 @@ def probes(policy: PolicySet, proposal: Proposal, agent: Agent) -> frozenset[Vel
 
 
 def evaluate(policy: PolicySet, subject: Subject, now: datetime) -> Verdict:
-    """The strictest of what guardrails and rules say. Never raises: trouble gives a verdict that does not allow.
+    """The strictest of what guardrails, rules and evidence contract say. Never raises: trouble gives a verdict that
+    does not allow.
 
     `now` is an aware instant; the same arguments give an equal verdict for ever (INV-15, INV-16).
     """
+    verdict = _judged(policy, subject, now)
+    return verdict if policy.contract is None else accountable(policy.contract, verdict, subject)
+
+
+def _judged(policy: PolicySet, subject: Subject, now: datetime) -> Verdict:
     try:
         proposal = subject.proposal
         view = policy.view(proposal.topic, proposal.tool)

@@ -21,13 +21,6 @@ from gate.policy.grammar import (
 )
 
 
-class EvidenceContract(Section):
-    """Fields without which a decision is not complete."""
-
-    required_fields: Strings
-    reject_if_incomplete: bool = True
-
-
 class LevelRule(Rule):
     """A rule of an autonomy level; the guides print these without ids."""
 
@@ -139,7 +132,6 @@ class Slo(Section):
 class LaterSections(Section):
     """Everything refused for now, in one place, so that each refusal names its section."""
 
-    evidence_contract: EvidenceContract | None = None
     autonomy_levels: dict[Annotated[str, Field(pattern=r"^level_[0-9]$")], AutonomyLevel] | None = None
     promotion_criteria: PromotionCriteria | None = None
     demotion_triggers: list[Trigger | DemotionThreshold] | None = None

@@ -1,4 +1,4 @@
-"""The sections about reviewers' time and about emergencies: their shape, and what a set makes of them.
+"""The sections about reviewers' time, emergencies and complete records: their shape, and what a set makes of them.
 
 They speak for the whole set, so each may be given once, in a document without a scope.
 """
@@ -11,10 +11,12 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from gate.domain.care import Care
+from gate.domain.completeness import ALIASES, FIELDS, EvidenceContract
 from gate.domain.emergency import BreakGlass
 from gate.domain.people import Directory
 from gate.domain.risk import Risk
-from gate.policy.grammar import Duration, Globs, RiskName, Section, Share, Strings, listed
+from gate.policy.documents import did_you_mean
+from gate.policy.grammar import Duration, Globs, RiskName, Section, Share, Strings, Text, listed
 from gate.policy.planning import Report, addressee
 
 
@@ -54,12 +56,20 @@ class BreakGlassSection(Section):
     max_unreviewed: Annotated[int, Field(ge=1, le=100)] = 3
 
 
+class EvidenceContractSection(Section):
+    """What has to be on record for a decision to be complete."""
+
+    required_fields: Annotated[list[Text], Field(min_length=1)]
+    reject_if_incomplete: bool = True
+
+
 class Oversight(Section):
     """The sections of this file as keys of a document."""
 
     approval_queue_policy: ApprovalQueuePolicy | None = None
     fatigue_controls: FatigueControls | None = None
     break_glass: BreakGlassSection | None = None
+    evidence_contract: EvidenceContractSection | None = None
 
 
 SECTIONS = tuple(Oversight.model_fields)
@@ -79,6 +89,19 @@ def care_of(queue: ApprovalQueuePolicy | None, fatigue: FatigueControls | None) 
         target_median_wait_sec=queue.target_median_wait_sec,
         target_p95_wait_sec=queue.target_p95_wait_sec,
     )
+
+
+def contract_of(section: EvidenceContractSection, report: Report) -> EvidenceContract:
+    """The section with canonical names; those that nothing on record answers to are reported at their place."""
+    found: list[str] = []
+    for place, written in enumerate(section.required_fields):
+        name = ALIASES.get(written, written)
+        if name in FIELDS:
+            found.append(name)
+        else:
+            near = did_you_mean(written, (*FIELDS, *ALIASES))
+            report(("required_fields", place), f"nothing on record is called '{written}'{near}")
+    return EvidenceContract(required=tuple(dict.fromkeys(found)), reject=section.reject_if_incomplete)
 
 
 def break_glass_of(section: BreakGlassSection, directory: Directory, report: Report) -> BreakGlass:

@@ -1,13 +1,15 @@
-"""What a set says once for all its documents: care for reviewers, and who may break the glass."""
+"""What a set says once for all its documents: care for reviewers, complete records, and who may break the glass."""
 
 from __future__ import annotations
 
 from gate.domain.care import Care
+from gate.domain.completeness import EvidenceContract
 from gate.domain.emergency import BreakGlass
 from gate.domain.people import Directory
 from gate.policy.documents import Problem
-from gate.policy.oversight import SECTIONS, Oversight, break_glass_of, care_of
+from gate.policy.oversight import SECTIONS, Oversight, break_glass_of, care_of, contract_of
 from gate.policy.parse import Parsed
+from gate.policy.planning import Report
 from gate.policy.source import Path
 
 
@@ -25,13 +27,20 @@ class SetWide:
         self.care: Care = care_of(queue, said.fatigue_controls)
         self.remind_after_sec: int | None = queue.escalate_after_sec if queue is not None else None
         self.break_glass: BreakGlass | None = None
-        if said.break_glass is not None:
-            document = self._given["break_glass"]
+        self.contract: EvidenceContract | None = None
+
+        def reporting(section: str) -> Report:
+            document = self._given[section]
 
             def report(path: Path, message: str) -> None:
-                problems.append(document.problem(("break_glass", *path), message))
+                problems.append(document.problem((section, *path), message))
 
-            self.break_glass = break_glass_of(said.break_glass, directory, report)
+            return report
+
+        if said.break_glass is not None:
+            self.break_glass = break_glass_of(said.break_glass, directory, reporting("break_glass"))
+        if said.evidence_contract is not None:
+            self.contract = contract_of(said.evidence_contract, reporting("evidence_contract"))
 
     def _claim(self, name: str, each: Parsed, problems: list[Problem]) -> None:
         if each.text.scope is not None:

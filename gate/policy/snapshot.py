@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from gate.domain.action import Subject, Velocity
 from gate.domain.care import Care
+from gate.domain.completeness import EvidenceContract
 from gate.domain.emergency import BreakGlass
 from gate.domain.people import Directory
 from gate.domain.verdict import Effective
@@ -55,6 +56,7 @@ class PolicySet:
         directory: Directory,
         care: Care | None = None,
         break_glass: BreakGlass | None = None,
+        contract: EvidenceContract | None = None,
     ) -> None:
         self.version = version
         self.digest = digest
@@ -64,6 +66,7 @@ class PolicySet:
         self.directory = directory
         self.care = care or Care()
         self.break_glass = break_glass
+        self.contract = contract
         self._index = _Index(compiled)
         self._pairs: dict[str, tuple[Test, CompiledRule]] = {}
         self.view: Callable[[str, str | None], View] = lru_cache(maxsize=VIEWS_KEPT)(self._view)

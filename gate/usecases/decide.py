@@ -84,6 +84,7 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
                 resting=await resting(tx, cmd.person, care, now),
                 care=care,
                 loads=await loads_around(tx, record, directory, care) if blind(record) else NO_LOADS,
+                contract=rules.policy.contract,
             )
         if isinstance(result, Refused):
             if not fired:

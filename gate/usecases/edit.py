@@ -57,6 +57,7 @@ async def edit(deps: Deps, cmd: EditPayload) -> Done | Refused:
                 resting=await resting(tx, cmd.person, care, now),
                 care=care,
                 loads=await loads_around(tx, edited_one, directory, care) if blind(edited_one) else NO_LOADS,
+                contract=deps.rules.current.policy.contract,
             )
             if isinstance(voted, Refused):
                 return _others_decide(voted)

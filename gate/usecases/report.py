@@ -6,15 +6,20 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from gate.domain.backlog import SPANS, span
+from gate.domain.completeness import DEFAULT, completeness
 from gate.domain.fatigue import cooling_until
 from gate.domain.reviewing import LOOK_BACK, Reviewer, reviewers, sees_everybody
-from gate.usecases.ports import Deps, Rules, Transaction
+from gate.usecases.ports import ActionFilter, Deps, Rules, Transaction
 from gate.usecases.reports import ReportView, ReviewerLine
 from gate.usecases.slack_ids import slack_ids_of
 from gate.usecases.viewing import person_ref
 
 MOST_ROWS = 20_000
 """Requests and votes read at most, the newest first; up to there every figure is exact."""
+
+
+COMPLETENESS_OF = 500
+"""Actions whose record is looked at for what is missing, the newest of the last 30 days."""
 
 
 async def report(deps: Deps, person_id: str | None) -> ReportView:
@@ -35,6 +40,9 @@ async def report(deps: Deps, person_id: str | None) -> ReportView:
         shown = [own or Reviewer(person=person_id)] if person_id is not None else []
         shown += [each for each in found if sees_all and each.person != person_id]
         lines = await _lines(tx, shown, rules, now)
+        newest = await tx.actions.page(
+            ActionFilter(since=now - LOOK_BACK), cursor=None, limit=COMPLETENESS_OF
+        )
     oldest = min((each.at for each in asked), default=now) if len(asked) >= MOST_ROWS else None
     return ReportView(
         now=now,
@@ -47,6 +55,7 @@ async def report(deps: Deps, person_id: str | None) -> ReportView:
         others=lines if person_id is None else lines[1:],
         all_shown=sees_all,
         complete=len(given) < MOST_ROWS,
+        record=completeness(rules.policy.contract or DEFAULT, newest.items),
     )
 
 

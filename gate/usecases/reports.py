@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gate.domain.backlog import Span, Waiting
 from gate.domain.care import Care
+from gate.domain.completeness import NOTHING_DECIDED, Completeness
 from gate.domain.reviewing import Reviewer
 from gate.usecases.views import PersonRef
 
@@ -34,6 +35,8 @@ class ReportView:
     others: tuple[ReviewerLine, ...]
     all_shown: bool
     complete: bool = True
+    record: Completeness = NOTHING_DECIDED
+    """How complete the record of the newest decisions is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

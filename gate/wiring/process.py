@@ -136,7 +136,7 @@ class Gate:
                 public_url=public_url,
                 callback_hosts=settings.callback_hosts,
             ),
-            meter=ReviewMeter(self._metrics),
+            meter=ReviewMeter(self._metrics, live),
         )
 
         self.desk = Desk(store=store, deps=deps)

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 import structlog
 
+from gate.domain.completeness import DECIDING, DEFAULT, missing
 from gate.domain.eligibility import risk_of
 from gate.domain.reviewing import LOOK_BACK, reviewers
 from gate.domain.risk import Risk
 from gate.domain.second_review import blind
 from gate.domain.transitions import Change
 from gate.metrics import Metrics
-from gate.usecases.ports import Deps
+from gate.usecases.ports import Deps, RulesSource
 from gate.usecases.report import MOST_ROWS
 
 log = structlog.get_logger(__name__)
@@ -30,12 +31,16 @@ _VOTES = frozenset({"approval.vote", "approval.granted", "approval.rejected"})
 class ReviewMeter:
     """Implements `ports.Meter` on the process's metrics."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, rules: RulesSource) -> None:
         self._metrics = metrics
+        self._rules = rules
 
     def committed(self, changes: Sequence[Change]) -> None:
         for change in changes:
             kind = change.audit.kind
+            if kind in DECIDING:
+                lacking = missing(self._rules.current.policy.contract or DEFAULT, change.record)
+                self._metrics.decisions_recorded.labels(complete="no" if lacking else "yes").inc()
             if kind in _VOTES:
                 self._voted(change)
             elif kind == "approval.joined":

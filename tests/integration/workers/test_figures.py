@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gate.domain.request import Choice
+from gate.domain.refusal import Refused
+from gate.domain.request import Choice, Status
 from gate.domain.reviewing import LEAST_DECISIONS
 from gate.metrics import Metrics
 from gate.usecases.break_glass import break_glass
 from gate.usecases.commands import BreakTheGlass, Done
+from gate.usecases.report import report
 from gate.workers.figures import SIGNALS_EVERY, FigureKeeper, ReviewMeter
 from tests.fakes.world import POLICY, World
 
@@ -16,7 +18,7 @@ GLASS = POLICY + "break_glass: {who: [bo], supervisors: [cho]}\n"
 
 
 def metered(gate: World, metrics: Metrics) -> World:
-    return replace(gate, deps=replace(gate.deps, meter=ReviewMeter(metrics)))
+    return replace(gate, deps=replace(gate.deps, meter=ReviewMeter(metrics, gate.deps.rules)))
 
 
 async def ask(gate: World, number: int, topic: str = "pay.refund"):
@@ -98,3 +100,27 @@ async def test_what_is_open_and_who_shows_the_sign_are_kept_as_gauges(gate: Worl
     for _ in range(SIGNALS_EVERY):
         await keeper.look()
     assert gauge("signoff_rubber_stamping_reviewers") == 0
+
+
+async def test_an_incomplete_record_blocks_the_approval_and_completeness_is_counted(
+    gate: World, metrics: Metrics
+):
+    """Policy that is loaded while a request waits holds for it too, and the report says what is missing most."""
+    gate = metered(gate, metrics)
+    first, second = await ask(gate, 1), await ask(gate, 2)
+    await gate.vote(first, "ana")
+    gate.source.load(POLICY + "evidence_contract: {required_fields: [prompt_version, approver_id]}\n")
+    refused = await gate.vote(second, "ana")
+    assert isinstance(refused, Refused)
+    assert refused.code == "incomplete_record"
+    assert "the prompt version (prompt_version)" in refused.sentence
+    await gate.vote(second, "ana", Choice.REJECT, comment="say with which prompt")
+    denied = await ask(gate, 3)
+    assert (denied.status, denied.verdict.rule) == (Status.DENIED, "evidence_contract")
+
+    def counted(complete: str) -> float | None:
+        return metrics.registry.get_sample_value("signoff_decisions_recorded_total", {"complete": complete})
+
+    assert (counted("yes"), counted("no")) == (None, 3)
+    found = (await report(gate.deps, None)).record
+    assert (found.decided, found.complete, found.lacking) == (3, 0, (("prompt_version", 3),))

@@ -159,7 +159,6 @@ def test_the_same_id_in_two_documents_is_refused() -> None:
 
 
 VALID_LATER: dict[str, Any] = {
-    "evidence_contract": {"required_fields": ["job_hash"]},
     "autonomy_levels": {"level_0": {"rules": [{"match": {"topics": ["*"]}, "decision": "require_approval"}]}},
     "promotion_criteria": {"min_successful_actions": 50},
     "demotion_triggers": ["policy_violation", {"error_rate_above": 0.05}],

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from gate.domain.completeness import EvidenceContract
 from gate.domain.verdict import Decision
 from gate.policy.compile import compile_set
 from gate.policy.documents import Document, PolicyError
 from gate.policy.later import LATER
-from tests.unit.policy.building import ROOT, judged, people, policy
+from tests.unit.policy.building import PEOPLE, ROOT, judged, people, policy
 
 EXAMPLES = ROOT / "policies" / "examples"
 WORKING = sorted(path for path in EXAMPLES.glob("*/policy.yaml"))
@@ -31,7 +32,6 @@ EXPECTED = {
     "pattern-3-graduated-autonomy.yaml": ["autonomy_levels", "promotion_criteria", "demotion_triggers"],
     "pattern-4-sampled-audit.yaml": ["audit"],
     "pattern-5-output-review.yaml": ["output"],
-    "approval-queue.json": ["evidence_contract"],
 }
 
 
@@ -71,6 +71,22 @@ def test_exception_based_escalation_acts_as_it_reads() -> None:
     assert judged(held, **{**calm, "anomaly_score": 0.9}).rule == "anomaly-escalation"
     assert judged(held, **calm, counted_retries=3).rule == "retry-escalation"
     assert judged(held, confidence=0.95).rule == "anomaly-escalation"
+
+
+def test_the_approval_queue_acts_as_it_reads() -> None:
+    """Its contract asks for nothing that an agent sends: who decides is on record, and that is a person."""
+    groups = [f"  {name}-approvers: {{members: [ana, bo]}}\n" for name in ("finance", "security", "ops")]
+    directory = people(PEOPLE.replace("groups:\n", "groups:\n" + "".join(groups)))
+    held = policy((EXAMPLES / "approval-queue" / "policy.json").read_text(), directory=directory)
+    assert held.contract == EvidenceContract(
+        required=("policy_snapshot", "job_hash", "approver_id", "decision_ts"), reject=True
+    )
+    assert held.care.cooldown_after == 80
+    asked = judged(held, "job.pay", amount_usd=10)
+    assert (asked.decision, asked.plan and asked.plan.groups) == (
+        Decision.REQUIRE_APPROVAL,
+        ("finance-approvers",),
+    )
 
 
 def test_draft_only_mode_acts_as_it_reads() -> None:
