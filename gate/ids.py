@@ -42,4 +42,7 @@ def _uuid7(millis: int, tail: int) -> int:
 
 
 def _base32(number: int) -> str:
-    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
+
+
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]

@@ -177,6 +177,9 @@ CODES: Mapping[str, Kind] = {
     ),
     "grant_revoked": _kind(410, "Grant revoked", "An operator took the release back."),
     # The gate itself.
+    "too_many_requests": _kind(
+        429, "Too many requests", "Too many requests of this key wait to be stored; send fewer at once."
+    ),
     "too_many_streams": _kind(
         429, "Too many streams", "Too many event streams are open; poll, or try later."
     ),

@@ -66,7 +66,7 @@ KINDS: Mapping[str, str] = {
 
 def timestamp(at: datetime) -> str:
     """RFC 3339 in UTC with microseconds, the one form used in records and answers."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def canonical_bytes(record: AuditRecord) -> bytes:
@@ -82,9 +82,10 @@ def canonical_bytes(record: AuditRecord) -> bytes:
         "kind": record.kind,
         "v": 1,
     }
-    return json.dumps(
-        body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    return _ENCODER.encode(body).encode()
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def digest(record: AuditRecord) -> str:

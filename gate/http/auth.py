@@ -18,7 +18,8 @@ async def authenticate(deps: Deps, request: web.Request) -> Agent:
     """The holder of the key, or 401.
 
     Keys are random and found by their hash, so that neither the look-up nor its time says anything about a
-    key that is nearly right.
+    key that is nearly right. They are looked up for every request: what was revoked a moment ago, by whichever process,
+    is refused.
     """
     sent = request.headers.getall("Authorization", [])
     if len(sent) != 1:
@@ -27,8 +28,7 @@ async def authenticate(deps: Deps, request: web.Request) -> Agent:
     if found is None:
         raise _unauthenticated("The Authorization header is not `Bearer` and a key.", error="invalid_request")
     digest = hashlib.sha256(found.group(1).encode()).hexdigest()
-    async with deps.store.reading() as tx:
-        agent = await tx.agents.by_key(digest, deps.clock.now())
+    agent = await deps.store.now.agents.by_key(digest, deps.clock.now())
     if agent is None:
         raise _unauthenticated("This key is unknown, rotated out or revoked.", error="invalid_token")
     return agent

@@ -17,7 +17,7 @@ from gate.contract.canonical import NotCanonical
 from gate.http.call import Shared
 from gate.http.headers import request_id, trace_id
 from gate.http.problem import ProblemRaised, response
-from gate.usecases.ports import StoreUnavailable
+from gate.usecases.ports import Crowded, StoreUnavailable
 
 REQUEST_ID = web.RequestKey("signoff_request_id", str)
 HOLDER = web.RequestKey("signoff_holder", str)
@@ -94,6 +94,11 @@ def problems(shared: Shared) -> Middleware:
         except StoreUnavailable:
             _log.warning("store_unavailable")
             raised = ProblemRaised("store_unavailable", headers={"Retry-After": _RETRY_AFTER})
+        except Crowded as crowd:
+            raised = ProblemRaised(
+                "store_unavailable" if crowd.whole else "too_many_requests",
+                headers={"Retry-After": _RETRY_AFTER},
+            )
         except web.HTTPException as error:
             if error.status < 400:
                 raise

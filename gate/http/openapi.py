@@ -89,7 +89,7 @@ def codes(endpoint: Endpoint) -> tuple[str, ...]:
     if endpoint.query is not None:
         found.append("invalid_query")
     if endpoint.scopes is not None:
-        found += ["unauthenticated", "missing_scope", "store_unavailable"]
+        found += ["unauthenticated", "missing_scope", "too_many_requests", "store_unavailable"]
     found.append("internal_error")
     return tuple(sorted(dict.fromkeys(found), key=lambda code: (CODES[code].status, found.index(code))))
 

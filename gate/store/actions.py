@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, bindparam, case, delete, select, tuple_, update
+from sqlalchemy import Row, Select, Table, bindparam, case, select, tuple_, update
 
 from gate.domain.action import Velocity
 from gate.domain.request import ActionRecord, Status
@@ -16,6 +16,7 @@ from gate.store import history
 from gate.store.asks import keep_in_step
 from gate.store.bound import Bound
 from gate.store.cursor import after_action, read_after_action
+from gate.store.questions import Question
 from gate.store.rows import (
     WHOLE,
     changing_columns,
@@ -70,12 +71,8 @@ class SqlActions:
         return True
 
     async def by_key(self, agent_id: str, idempotency_key: str) -> tuple[str, str] | None:
-        row = await self._bound.row(
-            select(idempotency.c.action_id, idempotency.c.body_sha256).where(
-                idempotency.c.agent_id == agent_id, idempotency.c.key_sha256 == _key(idempotency_key)
-            )
-        )
-        return None if row is None else (row.action_id, row.body_sha256)
+        found = await self._bound.ask(_BY_KEY, agent_id=agent_id, key_sha256=_key(idempotency_key))
+        return (found[0].action_id, found[0].body_sha256) if found else None
 
     async def add_key(self, record: ActionRecord, *, idempotency_key: str, body_sha256: str) -> bool:
         claimed = {
@@ -89,19 +86,20 @@ class SqlActions:
     async def waiting_twin(self, agent_id: str, twin: str) -> ActionRecord | None:
         """Asks the index for the row and reads the record only then, because whoever held the row before may have
         changed what hangs on it."""
-        found = await self._bound.row(
-            self._bound.holding(
-                select(actions.c.id).where(actions.c.agent_id == agent_id, actions.c.twin == twin, PENDING)
-            )
-        )
-        return None if found is None else await self.get(found.id)
+        if self._bound.locks:
+            mine = (actions.c.agent_id == agent_id) & (actions.c.twin == twin)
+            held = await self._bound.row(self._bound.holding(select(actions.c.id).where(mine, PENDING)))
+            return None if held is None else await self.get(held.id)
+        found = await self._bound.ask(_TWIN, agent_id=agent_id, twin=twin)
+        record = await self.get(found[0].id) if found else None
+        return record if record is not None and record.status is Status.PENDING else None
 
     async def alone(self, action_id: str) -> None:
         await self._bound.rows(self._bound.holding(select(actions.c.id).where(actions.c.id == action_id)))
 
     async def get(self, action_id: str) -> ActionRecord | None:
         """Raises `UnreadableRow` where it cannot be decoded."""
-        found = await self._whole(WHOLE.where(actions.c.id == action_id))
+        found = await self._records(await self._bound.ask(_BY_ID, id=action_id))
         if not found:
             return None
         self._seen[action_id] = found[0]
@@ -116,12 +114,8 @@ class SqlActions:
             if before is None or before.revision != expected_revision:
                 return False
         _demand_continues(before, record)
-        guarded = (
-            update(actions)
-            .where(actions.c.id == record.id, actions.c.revision == expected_revision)
-            .values(changing_columns(record, before))
-        )
-        if await self._bound.moved(guarded) != 1:
+        guarded = {"id": record.id, "revision": expected_revision}
+        if not await self._bound.change(actions, guarded, changing_columns(record, before)):
             return False
         await self._add_new((before, record))
         self._seen[record.id] = record
@@ -206,8 +200,8 @@ class SqlActions:
         statement = WHOLE.where(PENDING, actions.c.id.in_(shared))
         return await self._whole(statement.order_by(rank.desc(), actions.c.sla_at, actions.c.id).limit(limit))
 
-    async def pending_count(self, agent_id: str) -> int:
-        return await history.pending_count(self._bound, agent_id)
+    async def pending_count(self, agent_id: str, *, cap: int | None = None) -> int:
+        return await history.pending_count(self._bound, agent_id, cap=cap)
 
     async def seen_before(self, agent_id: str, topic: str) -> bool:
         return await history.seen_before(self._bound, agent_id, topic)
@@ -223,7 +217,9 @@ class SqlActions:
 
     async def _whole(self, statement: Select[Any]) -> tuple[ActionRecord, ...]:
         """Records of `WHOLE` rows; asks for what hangs on them only where there is any."""
-        rows = await self._bound.rows(statement)
+        return await self._records(await self._bound.rows(statement))
+
+    async def _records(self, rows: Sequence[Row[Any]]) -> tuple[ActionRecord, ...]:
         edited = await self._hanging(
             versions, versions.c.number, [row.id for row in rows if row.version > 1], beyond=1
         )
@@ -269,8 +265,20 @@ class SqlActions:
         await self._bound.put(reassignments, *passed_on)
         await self._bound.put_over(deadlines, *armed)
         await keep_in_step(self._bound, moves, self._clock.now())
-        if disarmed:
-            await self._bound.moved(delete(deadlines).where(deadlines.c.action_id.in_(disarmed)))
+        await self._bound.remove(deadlines, "action_id", disarmed)
+
+
+_BY_KEY = Question(
+    select(idempotency.c.action_id, idempotency.c.body_sha256).where(
+        idempotency.c.agent_id == bindparam("agent_id"), idempotency.c.key_sha256 == bindparam("key_sha256")
+    )
+)
+_BY_ID = Question(WHOLE.where(actions.c.id == bindparam("id")))
+_TWIN = Question(
+    select(actions.c.id).where(
+        actions.c.agent_id == bindparam("agent_id"), actions.c.twin == bindparam("twin"), PENDING
+    )
+)
 
 
 def _key(idempotency_key: str) -> str:

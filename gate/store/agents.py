@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select, update
+from sqlalchemy import Row, bindparam, or_, select, update
 
 from gate.domain.action import Agent
 from gate.store.bound import Bound
 from gate.store.codec import AGENT
+from gate.store.questions import Question
 from gate.store.tables import agents
 from gate.usecases.ports import StoredAgent
 
@@ -25,12 +27,11 @@ class SqlAgents:
         return await self._bound.put_new(agents, _columns(stored))
 
     async def by_key(self, key_sha256: str, now: datetime) -> Agent | None:
-        rotated = and_(agents.c.old_key_sha256 == key_sha256, agents.c.old_until > now)
-        statement = select(agents.c.id, agents.c.agent).where(
-            or_(agents.c.key_sha256 == key_sha256, rotated), agents.c.revoked_at.is_(None)
-        )
-        row = await self._bound.row(statement)
-        return None if row is None else AGENT.loads(row.agent, f"Agent {row.id}")
+        for row in await self._bound.ask(_BY_KEY, key=key_sha256):
+            live = row.key_sha256 == key_sha256 or (row.old_until is not None and now < row.old_until)
+            if live and row.revoked_at is None:
+                return _agent(row.id, row.agent)
+        return None
 
     async def by_name(self, name: str) -> StoredAgent | None:
         row = await self._bound.row(select(agents).where(agents.c.name == name))
@@ -46,6 +47,20 @@ class SqlAgents:
     async def all(self) -> tuple[StoredAgent, ...]:
         """By name."""
         return tuple(_stored(row) for row in await self._bound.rows(select(agents).order_by(agents.c.name)))
+
+
+_KEY = bindparam("key")
+_BY_KEY = Question(
+    select(agents.c.id, agents.c.agent, agents.c.key_sha256, agents.c.old_until, agents.c.revoked_at).where(
+        or_(agents.c.key_sha256 == _KEY, agents.c.old_key_sha256 == _KEY)
+    )
+)
+
+
+@lru_cache(maxsize=1_024)
+def _agent(agent_id: str, document: str) -> Agent:
+    """The same row is the same agent, so that one that asks often is not decoded each time."""
+    return AGENT.loads(document, f"Agent {agent_id}")
 
 
 def _columns(stored: StoredAgent) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, literal, select, union_all, update
+from sqlalchemy import func, literal, select, union_all
 
 from gate.domain.request import ActionRecord, Choice, Status
 from gate.domain.routing import Load
@@ -40,8 +40,7 @@ async def keep_in_step(bound: Bound, moves: Moves, now: datetime) -> None:
         if before is not None and before.asked and before.status is Status.PENDING and not pending:
             ended.append(record.id)
     await bound.put(asks, *new)
-    if ended:
-        await bound.moved(update(asks).where(asks.c.action_id.in_(ended), OPEN).values(open=False))
+    await bound.change_all(asks, [{"action_id": each, "open": True} for each in ended], {"open": False})
 
 
 class SqlAsks:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Executable, Row, Select, Table, insert
+from sqlalchemy import ColumnElement, Executable, Row, Select, Table, and_, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gate.store.questions import Question
 
 S = TypeVar("S", bound=Select)
 
@@ -16,13 +17,27 @@ ANY = "*"
 """In a glob: one or more characters, whatever they are."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Bound:
     """A connection inside a transaction."""
 
-    connection: AsyncConnection
-    postgres: bool
-    writable: bool
+    def __init__(self, *, connection: AsyncConnection, postgres: bool, writable: bool) -> None:
+        self.connection = connection
+        self.postgres = postgres
+        self.writable = writable
+
+    alone = True
+    """Whether this transaction shares its commit with nobody."""
+    beside = 0
+    """How many others of the same agent are under way and may be committed before it or with it."""
+
+    @property
+    def locks(self) -> bool:
+        """Whether rows that are read have to be locked to stay as they are."""
+        return self.postgres and self.writable
+
+    async def ask(self, question: Question, **values: Any) -> Sequence[Any]:
+        """The rows that answer a question asked so often that it is kept ready."""
+        return (await self.connection.execute(question.statement, values)).all()
 
     async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
         return (await self.connection.execute(statement)).all()
@@ -41,21 +56,48 @@ class Bound:
         """How many rows an UPDATE or DELETE changed, over all sets of parameters where several are given."""
         return (await self.connection.execute(statement, parameters)).rowcount
 
-    async def put(self, table: Table, *rows: Mapping[str, Any]) -> None:
+    async def change(self, table: Table, where: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+        """Set columns of the one row that has all the values of `where`, None for NULL. False: no row moved."""
+        return await self.moved(update(table).where(having(table, where)).values(dict(values))) == 1
+
+    async def change_all(
+        self, table: Table, wheres: Sequence[Mapping[str, Any]], values: Mapping[str, Any]
+    ) -> None:
+        """Set columns of whatever rows have the values of one of `wheres`."""
+        for where in wheres:
+            await self.moved(update(table).where(having(table, where)).values(dict(values)))
+
+    async def remove(self, table: Table, column: str, keys: Sequence[str]) -> None:
+        """Delete the rows that have one of these keys."""
+        if keys:
+            await self.moved(delete(table).where(table.c[column].in_(keys)))
+
+    async def hold(
+        self, table: Table, column: str, keys: Sequence[str], where: Mapping[str, Any]
+    ) -> frozenset[str]:
+        """Those of the keys that have a row with these values. It keeps them until this transaction ends, and whoever
+        claims rows passes it over."""
+        found = select(table.c[column]).where(table.c[column].in_(keys), having(table, where))
+        return frozenset(row[0] for row in await self.rows(self.claiming(found)))
+
+    def rest_on(self, table: Table, where: Mapping[str, Any]) -> None:
+        """Say that this transaction rests on a row that it has read and locked."""
+
+    async def put(self, table: Table, *rows: dict[str, Any]) -> None:
         """Insert rows; a conflict is an error."""
         if len(rows) == 1:
             await self.connection.execute(insert(table).inline(), rows[0])
         elif rows:
             await self.connection.execute(insert(table).inline(), list(rows))
 
-    async def put_new(self, table: Table, row: Mapping[str, Any]) -> bool:
+    async def put_new(self, table: Table, row: dict[str, Any]) -> bool:
         """Insert a row unless it conflicts with a stored one; False where it did. Waits for a concurrent twin."""
         statement = self._insert(table).values(row).on_conflict_do_nothing()
         # SQLAlchemy keeps the count of an INSERT only where it is told to.
         result = await self.connection.execute(statement, execution_options={"preserve_rowcount": True})
         return result.rowcount == 1
 
-    async def put_over(self, table: Table, *rows: Mapping[str, Any]) -> None:
+    async def put_over(self, table: Table, *rows: dict[str, Any]) -> None:
         """Insert rows of the same columns; each replaces the one with the same primary key."""
         if not rows:
             return
@@ -70,11 +112,11 @@ class Bound:
 
     def claiming(self, statement: S) -> S:
         """Lock the rows selected, passing over those another replica holds; SQLite has one writer anyway."""
-        return statement.with_for_update(skip_locked=True) if self.postgres and self.writable else statement
+        return statement.with_for_update(skip_locked=True) if self.locks else statement
 
     def holding(self, statement: S) -> S:
         """Lock the rows selected once whoever holds them has let go; SQLite has one writer anyway."""
-        return statement.with_for_update() if self.postgres and self.writable else statement
+        return statement.with_for_update() if self.locks else statement
 
     def matches(self, column: ColumnElement[Any], glob: str) -> ColumnElement[bool]:
         """Whether a text column matches a glob whose only wildcard is `ANY`; case counts."""
@@ -85,3 +127,14 @@ class Bound:
             return column.like(escaped.replace(ANY, "_%"), escape="!")
         # SQLite's LIKE ignores case; its GLOB does not.
         return column.op("GLOB")(glob.replace("[", "[[]").replace("?", "[?]").replace(ANY, "?*"))
+
+
+def having(table: Table, where: Mapping[str, Any]) -> ColumnElement[bool]:
+    """The rows that have all these values, None for NULL. A planner takes a partial index only for the very words
+    that are in it, so a boolean is no parameter."""
+    return and_(
+        *(
+            table.c[name].is_(value) if value is None or isinstance(value, bool) else table.c[name] == value
+            for name, value in where.items()
+        )
+    )

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from gate.store.bound import Bound
+from gate.store.questions import Question
 from gate.store.tables import deadlines
 from gate.usecases.ports import Due
 
@@ -30,4 +31,8 @@ class SqlDeadlines:
         return tuple(Due(action_id=row.action_id, seq=row.seq, due_at=row.due_at) for row in rows)
 
     async def next_at(self) -> datetime | None:
-        return await self._bound.scalar(select(func.min(deadlines.c.due_at)))
+        ((soonest,),) = await self._bound.ask(_NEXT)
+        return soonest
+
+
+_NEXT = Question(select(func.min(deadlines.c.due_at)))

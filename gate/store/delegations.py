@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Row, Select, bindparam, func, select, update
 
 from gate.domain.delegation import Delegation
 from gate.store.bound import Bound
 from gate.store.codec import NAMES
+from gate.store.columns import Instant
+from gate.store.questions import Question
 from gate.store.tables import delegations
 
 _GRANTING = 0x5167_DE1E
@@ -26,7 +28,7 @@ class SqlDelegations:
 
     async def alone(self) -> None:
         """On SQLite a writer is alone anyway."""
-        if self._bound.postgres and self._bound.writable:
+        if self._bound.locks:
             await self._bound.rows(select(func.pg_advisory_xact_lock(_GRANTING)))
 
     async def add(self, delegation: Delegation) -> None:
@@ -61,10 +63,15 @@ class SqlDelegations:
 
     async def in_force(self, now: datetime, *, hold: bool = False) -> tuple[Delegation, ...]:
         """Held rows are locked for sharing (PostgreSQL); SQLite has one writer anyway."""
-        statement = _ORDERED.where(_open(now), delegations.c.start <= now)
-        if hold and self._bound.postgres and self._bound.writable:
-            statement = statement.with_for_update(read=True)
-        return await self._read(statement)
+        if hold and self._bound.locks:
+            return await self._read(
+                _ORDERED.where(_open(now), delegations.c.start <= now).with_for_update(read=True)
+            )
+        lent = tuple(map(_delegation, await self._bound.ask(_IN_FORCE, now=now)))
+        if hold:
+            for each in lent:
+                self._bound.rest_on(delegations, {"id": each.id, "revoked_at": None})
+        return lent
 
     async def open(self, now: datetime) -> tuple[Delegation, ...]:
         return await self._read(_ORDERED.where(_open(now)))
@@ -73,8 +80,12 @@ class SqlDelegations:
         return tuple(_delegation(row) for row in await self._bound.rows(statement))
 
 
-def _open(now: datetime) -> Any:
+def _open(now: Any) -> Any:
     return delegations.c.revoked_at.is_(None) & (delegations.c.end > now)
+
+
+_NOW = bindparam("now", type_=Instant)
+_IN_FORCE = Question(_ORDERED.where(_open(_NOW), delegations.c.start <= _NOW))
 
 
 def _delegation(row: Row[Any]) -> Delegation:

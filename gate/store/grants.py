@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, exists, select, update
+from sqlalchemy import Row, bindparam, exists, select
 
 from gate.domain.request import Grant, GrantState
 from gate.store.bound import Bound
 from gate.store.errors import UnreadableRow
+from gate.store.questions import Question
 from gate.store.tables import grants
 
 
@@ -38,40 +40,52 @@ class SqlGrants:
         )
 
     async def get(self, jti: str) -> Grant | None:
-        return _grant(await self._bound.row(select(grants).where(grants.c.jti == jti)))
+        return _grant(await self._bound.ask(_BY_JTI, jti=jti))
 
     async def latest(self, action_id: str, version: int) -> Grant | None:
         """The one issued last."""
-        statement = (
-            select(grants)
-            .where(grants.c.action_id == action_id, grants.c.version == version)
-            .order_by(grants.c.issued_at.desc(), grants.c.jti.desc())
-            .limit(1)
-        )
-        return _grant(await self._bound.row(statement))
+        return _grant(await self._bound.ask(_LATEST, action_id=action_id, version=version))
 
     async def move(
         self, jti: str, *, to: GrantState, at: datetime | None = None, by: str | None = None
     ) -> bool:
         """Also False where another grant of the same version was redeemed before. Two transactions that redeem two
         grants of one version at the same instant cannot both commit: a unique index refuses the second."""
-        change = update(grants).where(grants.c.jti == jti, grants.c.state == GrantState.ISSUED.value)
+        values: dict[str, Any] = {"state": to.value}
         if to is GrantState.REDEEMED:
-            other = grants.alias()
-            used = exists().where(
-                other.c.action_id == grants.c.action_id,
-                other.c.version == grants.c.version,
-                other.c.state == GrantState.REDEEMED.value,
-            )
-            change = change.where(~used).values(state=to.value, redeemed_at=at, redeemed_by=by)
-        else:
-            change = change.values(state=to.value)
-        return await self._bound.moved(change) == 1
+            ((used, grant),) = await self._bound.ask(_USED, jti=jti) or ((0, None),)
+            if used or grant is None:
+                return False
+            values |= {"redeemed_at": at, "redeemed_by": by}
+        return await self._bound.change(grants, {"jti": jti, "state": GrantState.ISSUED.value}, values)
 
 
-def _grant(row: Row[Any] | None) -> Grant | None:
-    if row is None:
+_BY_JTI = Question(select(grants).where(grants.c.jti == bindparam("jti")))
+_LATEST = Question(
+    select(grants)
+    .where(grants.c.action_id == bindparam("action_id"), grants.c.version == bindparam("version"))
+    .order_by(grants.c.issued_at.desc(), grants.c.jti.desc())
+    .limit(1)
+)
+_other = grants.alias()
+_USED = Question(
+    select(
+        exists()
+        .where(
+            _other.c.action_id == grants.c.action_id,
+            _other.c.version == grants.c.version,
+            _other.c.state == GrantState.REDEEMED.value,
+        )
+        .label("used"),
+        grants.c.jti,
+    ).where(grants.c.jti == bindparam("jti"))
+)
+
+
+def _grant(found: Sequence[Row[Any]]) -> Grant | None:
+    if not found:
         return None
+    (row,) = found
     try:
         state = GrantState(row.state)
     except ValueError:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy import ColumnElement, bindparam, func, literal, or_, select
 
 from gate.domain.action import Velocity
 from gate.domain.request import Status
 from gate.store.bound import Bound
+from gate.store.questions import Question
 from gate.store.tables import PENDING, actions
-from gate.usecases.ports import LikeIt
+from gate.usecases.ports import AloneOnly, LikeIt
 
 _REFUSED = (Status.DENIED.value, Status.THROTTLED.value)
 _RELEASED = (Status.ALLOWED.value, Status.APPROVED.value)
@@ -30,35 +31,55 @@ _SUMS: Mapping[str, ColumnElement[Any]] = {
 }
 
 
-async def pending_count(bound: Bound, agent_id: str) -> int:
-    open_ones = select(func.count()).select_from(actions).where(actions.c.agent_id == agent_id, PENDING)
-    return await bound.scalar(open_ones)
+async def pending_count(bound: Bound, agent_id: str, *, cap: int | None) -> int:
+    ((count,),) = await bound.ask(_OPEN, agent_id=agent_id)
+    if cap is not None and count < cap <= count + bound.beside:
+        raise AloneOnly  # those beside may fill what is left
+    return count
 
 
 async def seen_before(bound: Bound, agent_id: str, topic: str) -> bool:
-    released = exists().where(
-        actions.c.agent_id == agent_id, actions.c.topic == topic, actions.c.status.in_(_RELEASED)
-    )
-    return bool(await bound.scalar(select(released)))
+    return bool(await bound.ask(_SEEN, agent_id=agent_id, topic=topic))
 
 
 async def retries(bound: Bound, agent_id: str, topic: str, payload_sha256: str, since: datetime) -> int:
-    return await bound.scalar(
-        select(func.count())
-        .select_from(actions)
-        .where(
-            actions.c.agent_id == agent_id,
-            actions.c.payload_sha256 == payload_sha256,
-            actions.c.topic == topic,
-            actions.c.created_at >= since,
-        )
+    ((count,),) = await bound.ask(
+        _RETRIES, agent_id=agent_id, topic=topic, payload_sha256=payload_sha256, since=since
     )
+    return count
+
+
+_OPEN = Question(
+    select(func.count()).select_from(actions).where(actions.c.agent_id == bindparam("agent_id"), PENDING)
+)
+_SEEN = Question(
+    select(literal(1))
+    .select_from(actions)
+    .where(
+        actions.c.agent_id == bindparam("agent_id"),
+        actions.c.topic == bindparam("topic"),
+        or_(*(actions.c.status == status for status in _RELEASED)),
+    )
+    .limit(1)
+)
+_RETRIES = Question(
+    select(func.count())
+    .select_from(actions)
+    .where(
+        actions.c.agent_id == bindparam("agent_id"),
+        actions.c.payload_sha256 == bindparam("payload_sha256"),
+        actions.c.topic == bindparam("topic"),
+        actions.c.created_at >= bindparam("since"),
+    )
+)
 
 
 async def velocity(bound: Bound, probe: Velocity, values: Mapping[str, str], since: datetime) -> float:
     """Neither denied nor throttled actions count: they did nothing, and counting the throttled would lock an agent
     out for as long as it keeps asking. An empty value asks for actions without one. KeyError for a key or a sum
-    that actions do not have."""
+    that actions do not have. `AloneOnly` together with others: at once they would all stay below one limit."""
+    if not bound.alone:
+        raise AloneOnly
     measure = func.count() if probe.sum_of is None else func.coalesce(func.sum(_SUMS[probe.sum_of]), 0)
     same = [_KEYS[key] == values[key] if values[key] else _KEYS[key].is_(None) for key in probe.key]
     statement = (

@@ -7,12 +7,28 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, exists, false, func, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from gate.domain.action import Json
 from gate.store.bound import Bound
 from gate.store.codec import OBJECT
+from gate.store.columns import Instant
 from gate.store.errors import UnreadableRow
+from gate.store.questions import Question
 from gate.store.tables import outbox
 from gate.usecases.ports import Message
 
@@ -27,6 +43,9 @@ class SqlOutbox:
 
     async def add(self, *messages: Message) -> None:
         await self._bound.put(outbox, *map(_row, messages))
+
+    async def any_due(self, channel: str, now: datetime) -> bool:
+        return bool(await self._bound.ask(_DUE, channel=channel, now=now))
 
     async def claim(self, channel: str, now: datetime, *, lease_sec: int, limit: int) -> tuple[Message, ...]:
         """Whoever else claims at the same time gets other messages. One that cannot be read is buried on the way,
@@ -64,14 +83,8 @@ class SqlOutbox:
     async def cards_waiting(self, *action_ids: str) -> frozenset[str]:
         """Claimers pass over the rows found until this transaction ends, and show what it leaves. A row whose lease
         ran out may still be on its way to Slack with what was so before, and does not count."""
-        statement = select(outbox.c.action_id).where(
-            outbox.c.action_id.in_(action_ids),
-            outbox.c.channel == "slack",
-            outbox.c.kind == "card",
-            outbox.c.leased_until.is_(None),
-            _ALIVE,
-        )
-        return frozenset(row.action_id for row in await self._bound.rows(self._bound.claiming(statement)))
+        free = {"channel": "slack", "kind": "card", "leased_until": None, "dead": False}
+        return await self._bound.hold(outbox, "action_id", action_ids, free)
 
     async def delivered(self, message_id: str, *, lease: datetime | None = None) -> None:
         done = delete(outbox).where(outbox.c.id == message_id)
@@ -133,6 +146,20 @@ class SqlOutbox:
 def _held(lease: datetime | None) -> ColumnElement[bool]:
     """A lease is its own fencing token: each claim of a message ends later than any before it."""
     return true() if lease is None else outbox.c.leased_until == lease
+
+
+_NOW = bindparam("now", type_=Instant)
+_DUE = Question(
+    select(literal(1))
+    .select_from(outbox)
+    .where(
+        outbox.c.channel == bindparam("channel"),
+        _ALIVE,
+        outbox.c.due_at <= _NOW,
+        or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= _NOW),
+    )
+    .limit(1)
+)
 
 
 def _row(message: Message) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from gate.usecases.ports import StoreUnavailable
 POOL_SIZE = 10
 """Connections a gate process holds; transactions are short, so a few serve many clients."""
 
-_CONNECTING: dict[str, str | int] = {
+CONNECTING: dict[str, str | int] = {
     "connect_timeout": 10,
     # A server that vanished without a word is noticed within twenty seconds instead of a quarter of an hour.
     "keepalives_idle": 10,
@@ -26,7 +26,7 @@ _CONNECTING: dict[str, str | int] = {
 }
 """libpq parameters; what the URL says itself goes first."""
 
-_BOUNDS = (
+BOUNDS = (
     "SET statement_timeout = '10s'",
     "SET lock_timeout = '5s'",
     "SET idle_in_transaction_session_timeout = '30s'",
@@ -58,7 +58,7 @@ def pool_engine(address: Address) -> AsyncEngine:
     def on_connect(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
         try:
-            for statement in _BOUNDS:
+            for statement in BOUNDS:
                 cursor.execute(statement)
         finally:
             cursor.close()
@@ -75,7 +75,7 @@ def reading(engine: AsyncEngine) -> AsyncEngine:
 
 def connecting(address: Address) -> dict[str, Any]:
     """libpq parameters of every connection to this database."""
-    return {name: value for name, value in _CONNECTING.items() if name not in address.url.query}
+    return {name: value for name, value in CONNECTING.items() if name not in address.url.query}
 
 
 def plain_url(address: Address) -> str:

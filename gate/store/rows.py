@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, Select, select
 
-from gate.domain.action import Proposal
+from gate.domain.action import Agent, Proposal
 from gate.domain.request import (
     ActionRecord,
     Choice,
@@ -61,9 +62,15 @@ def fixed_columns(record: ActionRecord) -> dict[str, Any]:
         "environment": proposal.environment,
         "payload_sha256": record.proposed.payload_sha256,
         "created_at": record.created_at,
-        "agent": codec.AGENT.dumps(agent),
+        "agent": _agent(agent),
         "proposal": codec.PROPOSAL.dumps(proposal),
     }
+
+
+@lru_cache(maxsize=1_024)
+def _agent(agent: Agent) -> str:
+    """The same agent proposes many actions."""
+    return codec.AGENT.dumps(agent)
 
 
 def changing_columns(record: ActionRecord, before: ActionRecord | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from gate.store.errors import DatabaseRefused
 BUSY_SEC = 5.0
 """How long a transaction waits for another process's write, such as that of a command-line verb."""
 
-_PRAGMAS = (
+PRAGMAS = (
     f"PRAGMA busy_timeout = {int(BUSY_SEC * 1000)}",
     "PRAGMA synchronous = FULL",  # in WAL mode: the log is flushed at every commit
     "PRAGMA foreign_keys = ON",
@@ -117,7 +117,7 @@ def _set_up(engine: Engine, begin: str, extra: tuple[str, ...] = ()) -> None:
     def on_connect(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
         try:
-            for pragma in (*_PRAGMAS, *extra):
+            for pragma in (*PRAGMAS, *extra):
                 cursor.execute(pragma)
             cursor.execute("PRAGMA journal_mode")
             if str(cursor.fetchone()[0]).lower() != "wal":

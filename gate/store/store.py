@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
 import sqlalchemy.exc
-from sqlalchemy import func, select, update
+from sqlalchemy import Executable, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gate.store import migrate, postgres, sqlite, tables
 from gate.store.address import Address, parse_address
+from gate.store.batches import Batches
 from gate.store.bound import Bound
+from gate.store.kept_back import KeptBack, LookOnly
+from gate.store.raw_postgres import PostgresReader, PostgresWriter
+from gate.store.raw_sqlite import SqliteReader, SqliteWriter
 from gate.store.transaction import SqlTransaction
 from gate.usecases.ports import Clock, StoreUnavailable, Transaction
 
@@ -45,6 +49,7 @@ class SqlStore:
         self._lock = sqlite.FileLock(address.path) if address.path is not None and exclusive else None
         self._turn = asyncio.Lock() if address.path is not None else None
         self._engines: list[AsyncEngine] = []
+        self._batches: Batches | None = None
         self._beat: asyncio.Task[None] | None = None
         self._open = 0
         self._idle = asyncio.Event()
@@ -60,6 +65,8 @@ class SqlStore:
             await _to_the_end(asyncio.to_thread(self._claim))
         if self.address.path is not None:
             self._engines = [sqlite.writer_engine(self.address), sqlite.reader_engine(self.address)]
+            path = self.address.path
+            self._batches = Batches(SqliteWriter(path), SqliteReader(path), self._my_turn)
             if self._lock is not None:
                 try:
                     await self._take_over()
@@ -69,6 +76,7 @@ class SqlStore:
         else:
             engine = postgres.pool_engine(self.address)
             self._engines = [engine, postgres.reading(engine)]
+            self._batches = Batches(PostgresWriter(self.address), PostgresReader(self.address), self._my_turn)
 
     async def _take_over(self) -> None:
         """What was leased when the last process ended is free: this one holds the file, so the other is gone, and
@@ -93,6 +101,9 @@ class SqlStore:
         """Let open transactions end, then close every connection and give the database free; may be repeated."""
         engines, self._engines = self._engines, []
         await self._idle.wait()
+        batches, self._batches = self._batches, None
+        if batches is not None:
+            await batches.close()
         for engine in engines:
             await engine.dispose()
         if self._lock is not None:
@@ -111,6 +122,10 @@ class SqlStore:
         A cancellation that comes while it commits waits for the commit and leaves it in place.
         """
         return self._transaction(writable=True)
+
+    def together(self, turn: str) -> AbstractAsyncContextManager[Transaction]:
+        """A cancellation before its batch is begun stores nothing; a later one waits for the commit."""
+        return self._together(turn)
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that sees one state of the database and cannot change it."""
@@ -146,6 +161,37 @@ class SqlStore:
     async def _transaction(self, *, writable: bool) -> AsyncIterator[Transaction]:
         async with self._bound(writable=writable) as bound:
             yield SqlTransaction(bound, self._clock)
+
+    @property
+    def now(self) -> Transaction:
+        """Raises StoreUnavailable where the store is not open."""
+        if self._batches is None:
+            raise StoreUnavailable("The store is not open.")
+        return SqlTransaction(
+            LookOnly(postgres=self.address.postgres, asking=self._batches.ask, reading=self._read),
+            self._clock,
+        )
+
+    @asynccontextmanager
+    async def _together(self, turn: str) -> AsyncIterator[Transaction]:
+        batches = self._batches
+        if not self._engines or batches is None:
+            raise StoreUnavailable("The store is not open.")
+        with self._counted():
+            beside = batches.enter(turn)
+            try:
+                bound = KeptBack(
+                    postgres=self.address.postgres, asking=batches.ask, reading=self._read, beside=beside
+                )
+                yield SqlTransaction(bound, self._clock)
+                if bound.writes.anything:
+                    await batches.commit(turn, bound.writes)
+            finally:
+                batches.leave(turn)
+
+    async def _read(self, statement: Executable) -> Sequence[Any]:
+        async with self._bound(writable=False) as bound:
+            return await bound.rows(statement)
 
     @asynccontextmanager
     async def _bound(self, *, writable: bool) -> AsyncIterator[Bound]:

@@ -15,8 +15,8 @@ from gate.domain.release import collectable, issue, lapse, minting, waits_for_ch
 from gate.domain.request import ActionRecord, Grant, GrantState
 from gate.domain.transitions import Change
 from gate.usecases.commands import Done
-from gate.usecases.ports import CHECKPOINT, Deps, Transaction
-from gate.usecases.transact import ATTEMPTS, UNKNOWN, Outrun, announce, commit
+from gate.usecases.ports import CHECKPOINT, Deps, Outrun, Transaction
+from gate.usecases.transact import ATTEMPTS, UNKNOWN, announce, commit, road
 
 UNCOVERED = Refused(
     code="awaiting_checkpoint",
@@ -57,9 +57,9 @@ async def collect(deps: Deps, agent: Agent, action_id: str, *, look_first: bool 
         found = await _standing(deps, agent, action_id)
         if found is not None:
             return found
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         try:
-            async with deps.store.writing() as tx:
+            async with road(deps, attempt, agent.id) as tx:
                 found = await _fresh(deps, tx, agent, action_id)
         except Outrun:
             continue

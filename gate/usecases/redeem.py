@@ -8,8 +8,8 @@ from gate.domain.refusal import Refused
 from gate.domain.release import redeem as redeemed
 from gate.domain.request import GrantState
 from gate.usecases.commands import Done, RedeemGrant
-from gate.usecases.ports import Deps
-from gate.usecases.transact import ATTEMPTS, Outrun, announce, commit
+from gate.usecases.ports import Deps, Outrun
+from gate.usecases.transact import ATTEMPTS, announce, commit, road
 
 INVALID = Refused(code="invalid_grant", sentence="This is no grant of this gate.")
 
@@ -21,9 +21,9 @@ async def redeem(deps: Deps, cmd: RedeemGrant) -> Done | Refused:
     jti = claims.get("jti") if claims is not None else None
     if not isinstance(jti, str):
         return INVALID
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         try:
-            async with deps.store.writing() as tx:
+            async with road(deps, attempt, cmd.executor.id) as tx:
                 now = deps.clock.now()
                 grant = await tx.grants.get(jti)
                 record = await tx.actions.get(grant.action) if grant is not None else None

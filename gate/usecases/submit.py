@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from itertools import count
 
 from gate.contract.canonical import payload_sha256
 from gate.domain.audit import canonical_bytes
@@ -21,8 +22,8 @@ from gate.usecases.commands import Done, SubmitAction
 from gate.usecases.directory import directory_now
 from gate.usecases.judging import judge
 from gate.usecases.loads import loads_for
-from gate.usecases.ports import Deps, Rules, Transaction
-from gate.usecases.transact import UNKNOWN, Outrun, announce, commit
+from gate.usecases.ports import Deps, Outrun, Rules, Transaction
+from gate.usecases.transact import UNKNOWN, announce, commit, road
 
 
 async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
@@ -41,10 +42,11 @@ async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
             sentence=problem,
             problems=(FieldProblem(pointer="/callback_url", code="callback_refused", detail=problem),),
         )
-    while True:
+    for attempt in count():
         try:
-            async with deps.store.writing() as tx:
-                before = await _replayed(tx, cmd)
+            async with road(deps, attempt, cmd.agent.id) as tx:
+                # At first the key is taken for new: whether it is, the commit finds out anyway.
+                before = await _replayed(tx, cmd) if attempt else None
                 if before is not None:
                     return before
                 rules, now = deps.rules.current, deps.clock.now()
@@ -67,6 +69,7 @@ async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
         record = changes[-1].record
         announce(deps, record.id, changes)
         return Done(record=record, grant=grant, joined=joined is not None)
+    raise AssertionError("unreachable")
 
 
 async def _stored(
@@ -132,7 +135,7 @@ async def _first(
     directory = rules.directory
     if verdict.decision is Decision.REQUIRE_APPROVAL:
         directory = await directory_now(deps, tx)
-        waiting = await tx.actions.pending_count(cmd.agent.id)
+        waiting = await tx.actions.pending_count(cmd.agent.id, cap=deps.limits.pending_per_agent)
         if waiting >= deps.limits.pending_per_agent:
             verdict = _flooded(verdict, waiting)
     care = rules.policy.care

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ from gate.domain.request import ActionRecord
 from gate.domain.risk import Risk
 from gate.domain.transitions import CARD, Change, Intent
 from gate.usecases.commands import Done
-from gate.usecases.ports import DEADLINES, OUTBOX, RECORD, Deps, Message, Transaction
+from gate.usecases.ports import DEADLINES, OUTBOX, RECORD, Deps, Message, Outrun, Transaction
 
 R = TypeVar("R")
 
@@ -26,11 +27,12 @@ FIRST = timedelta(minutes=1)
 UNKNOWN = Refused(code="unknown_action", sentence="There is no such action.")
 
 
-class Outrun(Exception):
-    """The row moved between load and save; the transaction is rolled back and the command decided anew."""
-
-
 Decide = Callable[[Transaction, ActionRecord], Awaitable["list[Change] | Refused"]]
+
+
+def road(deps: Deps, attempt: int, turn: str) -> AbstractAsyncContextManager[Transaction]:
+    """The transaction for an attempt: first together with others, and where that was outrun, alone."""
+    return deps.store.together(turn) if attempt == 0 else deps.store.writing()
 
 
 async def commit(deps: Deps, tx: Transaction, before: ActionRecord | None, changes: list[Change]) -> None:
@@ -101,7 +103,8 @@ def announce(deps: Deps, action_id: str, changes: list[Change]) -> None:
     deps.meter.committed(changes)
     if not changes or changes[0].record.revision > 1:
         deps.wakeups.notify(action_id)
-    deps.wakeups.notify(DEADLINES)
+    if any(change.record.plan is not None for change in changes):  # nothing else ever has a deadline
+        deps.wakeups.notify(DEADLINES)
     deps.wakeups.notify(RECORD)
     if any(change.intents for change in changes):
         deps.wakeups.notify(OUTBOX)
@@ -114,7 +117,7 @@ async def on_action(deps: Deps, action_id: str, decide: Decide) -> Done | Refuse
     """
     for attempt in range(ATTEMPTS):
         try:
-            async with deps.store.writing() as tx:
+            async with road(deps, attempt, action_id) as tx:
                 if attempt:  # or a flood of small changes could outrun a person for ever
                     await tx.actions.alone(action_id)
                 before = await tx.actions.get(action_id)

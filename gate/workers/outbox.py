@@ -180,6 +180,9 @@ class _Line:
 
     async def _claim(self, room: int) -> tuple[Message, ...]:
         try:
+            # Mostly there is nothing, and writers should not wait for a transaction that finds that out.
+            if not await self._store.now.outbox.any_due(self.name, self._clock.now()):
+                return ()
             async with self._store.writing() as tx:
                 return await tx.outbox.claim(
                     self.name, self._clock.now(), lease_sec=self._terms.lease_sec, limit=room

@@ -239,8 +239,7 @@ class Ticker:
 
         A deadline in trouble keeps its past time; aiming at it would spin, so looks are then a little apart.
         """
-        async with self._deps.store.reading() as tx:
-            next_at = await tx.deadlines.next_at()
+        next_at = await self._deps.store.now.deadlines.next_at()
         if next_at is None or self._job is None:
             return
         left = (next_at - self._deps.clock.now()).total_seconds()

@@ -39,11 +39,12 @@ async def propose(call: Call) -> web.Response:
     body = read_model(ActionIn, sent)
     if problems := schema_problems(body):
         raise ProblemRaised("invalid_field", errors=field_errors(problems))
+    key = idempotency_key(call.request)
     command = SubmitAction(
         agent=call.agent,
         proposal=to_proposal(body),
-        body_sha256=hashlib.sha256(canonical(sent)).hexdigest(),
-        idempotency_key=idempotency_key(call.request),
+        body_sha256="" if key is None else hashlib.sha256(canonical(sent)).hexdigest(),
+        idempotency_key=key,
     )
     done = await submit(call.deps, command)
     if isinstance(done, Refused):

@@ -62,7 +62,15 @@ from gate.usecases.ports.record import (
     Stamp,
     Tree,
 )
-from gate.usecases.ports.store import Figures, Store, StoreUnavailable, Transaction
+from gate.usecases.ports.store import (
+    AloneOnly,
+    Crowded,
+    Figures,
+    Outrun,
+    Store,
+    StoreUnavailable,
+    Transaction,
+)
 
 __all__ = (
     "AGENTS",
@@ -73,6 +81,7 @@ __all__ = (
     "ActionFilter",
     "Actions",
     "Agents",
+    "AloneOnly",
     "Asking",
     "Asks",
     "Audit",
@@ -80,6 +89,7 @@ __all__ = (
     "Card",
     "Cards",
     "Clock",
+    "Crowded",
     "Deadlines",
     "Delegations",
     "Delivered",
@@ -105,6 +115,7 @@ __all__ = (
     "NotPublished",
     "Notary",
     "Outbox",
+    "Outrun",
     "Page",
     "Pin",
     "Pings",

@@ -102,7 +102,9 @@ class Actions(Protocol):
         """Pending actions that share this message, the highest risk first, then the soonest SLA."""
         ...
 
-    async def pending_count(self, agent_id: str) -> int: ...
+    async def pending_count(self, agent_id: str, *, cap: int | None = None) -> int:
+        """Exact where the answer decides whether the `cap` is reached."""
+        ...
 
     async def seen_before(self, agent_id: str, topic: str) -> bool:
         """Whether this agent had an action of this topic released before."""

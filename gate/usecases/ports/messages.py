@@ -50,6 +50,10 @@ class Outbox(Protocol):
 
     async def add(self, *messages: Message) -> None: ...
 
+    async def any_due(self, channel: str, now: datetime) -> bool:
+        """Whether there is a message that is due and that nobody has leased, be it the head of its line or not."""
+        ...
+
     async def claim(self, channel: str, now: datetime, *, lease_sec: int, limit: int) -> tuple[Message, ...]:
         """Heads of the line per action that are due and unleased, leased to the caller until now + lease_sec."""
         ...

@@ -74,11 +74,42 @@ class Store(Protocol):
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]: ...
 
+    def together(self, turn: str) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that is committed with those of others, at a fraction of the cost, and durable like any other
+        when it is left. `turn` is whose it is: everybody is served in turn.
+
+        It reads what is committed, and its writes are seen by nobody before that, itself included. Where something it
+        rests on has changed meanwhile it ends in `Outrun`, and nothing of it is stored. It raises `AloneOnly` for what
+        it cannot do, `Crowded` where there are too many already.
+        """
+        ...
+
     def reading(self) -> AbstractAsyncContextManager[Transaction]: ...
+
+    @property
+    def now(self) -> Transaction:
+        """For a single look-up: each read sees what is committed at that moment, and nothing can be written."""
+        ...
 
     async def check(self) -> None:
         """Raises `StoreUnavailable` where a decision could not be made durable now."""
         ...
+
+
+class Outrun(Exception):
+    """Somebody else was quicker: the transaction is rolled back, and the command decided anew."""
+
+
+class AloneOnly(Outrun):
+    """This needs a transaction of its own."""
+
+
+class Crowded(Exception):
+    """Too much waits to be stored: of everybody (`whole`), or of this agent alone. Come again in a second."""
+
+    def __init__(self, *, whole: bool) -> None:
+        super().__init__("too much waits to be stored")
+        self.whole = whole
 
 
 class StoreUnavailable(Exception):

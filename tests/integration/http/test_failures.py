@@ -23,12 +23,22 @@ class Failing:
         self.inner = inner
         self.error: Exception | None = None
 
+    def writing(self) -> AbstractAsyncContextManager[Transaction]:
+        return self._failing(self.inner.writing())
+
+    def together(self, turn: str) -> AbstractAsyncContextManager[Transaction]:
+        return self._failing(self.inner.together(turn))
+
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
+    async def _failing(self, inner: AbstractAsyncContextManager[Transaction]) -> AsyncIterator[Transaction]:
         if self.error is not None:
             raise self.error
-        async with self.inner.writing() as tx:
+        async with inner as tx:
             yield tx
+
+    @property
+    def now(self) -> Transaction:
+        return self.inner.now
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         return self.inner.reading()

@@ -47,12 +47,22 @@ class Slow:
         self.arrived = asyncio.Event()
         self.go = asyncio.Event()
 
+    def writing(self) -> AbstractAsyncContextManager[Transaction]:
+        return self._slowly(self.inner.writing())
+
+    def together(self, turn: str) -> AbstractAsyncContextManager[Transaction]:
+        return self._slowly(self.inner.together(turn))
+
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[Transaction]:
+    async def _slowly(self, inner: AbstractAsyncContextManager[Transaction]) -> AsyncIterator[Transaction]:
         self.arrived.set()
         await self.go.wait()
-        async with self.inner.writing() as tx:
+        async with inner as tx:
             yield tx
+
+    @property
+    def now(self) -> Transaction:
+        return self.inner.now
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         return self.inner.reading()

@@ -1,0 +1,153 @@
+"""A transaction's writes, kept back until they are committed together with those of others."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, NoReturn, TypeVar
+
+from sqlalchemy import Executable, Select, Table, bindparam, select
+
+from gate.store.bound import Bound, having
+from gate.store.questions import Question
+from gate.usecases.ports import AloneOnly
+
+S = TypeVar("S", bound=Select)
+
+Where = Mapping[str, Any]
+Asking = Callable[[Question, Mapping[str, Any]], Awaitable[Sequence[Any]]]
+Reading = Callable[[Executable], Awaitable[Sequence[Any]]]
+
+
+@dataclass(slots=True)
+class Writes:
+    """What one command writes. First what it rests on: rows that still have these values (`held`), rows to change that
+    must move (`changes`), rows that must be new (`claims`). Where one of them does not hold, nothing of it is written.
+    Then the rest, which cannot fail: rows to add by table, to put over others, to change or remove wherever found."""
+
+    held: list[tuple[Table, Where]] = field(default_factory=list)
+    changes: list[tuple[Table, Where, Mapping[str, Any]]] = field(default_factory=list)
+    claims: list[tuple[Table, dict[str, Any]]] = field(default_factory=list)
+    rows: dict[Table, list[dict[str, Any]]] = field(default_factory=dict)
+    over: list[tuple[Table, dict[str, Any]]] = field(default_factory=list)
+    sweeps: list[tuple[Table, Where, Mapping[str, Any]]] = field(default_factory=list)
+    removed: list[tuple[Table, str, str]] = field(default_factory=list)
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to commit."""
+        return bool(self.rows or self.changes or self.claims or self.over or self.sweeps or self.removed)
+
+
+class KeptBack(Bound):
+    """Reads what is committed; nothing it writes is seen by anybody, itself included, before the commit.
+
+    Whatever asks whether a write succeeded is told yes: where that turns out wrong, nothing is committed, and the
+    transaction ends in `Outrun`. What needs more than that (locks, counts of rows) raises `AloneOnly`.
+    """
+
+    alone = False
+
+    def __init__(self, *, postgres: bool, asking: Asking, reading: Reading, beside: int = 0) -> None:
+        self.postgres = postgres
+        self.writable = True
+        self.beside = beside
+        self.writes = Writes()
+        self._asking = asking
+        self._reading = reading
+
+    @property
+    def locks(self) -> bool:
+        return False
+
+    async def ask(self, question: Question, **values: Any) -> Sequence[Any]:
+        return await self._asking(question, values)
+
+    async def rows(self, statement: Executable) -> Sequence[Any]:
+        return await self._reading(statement)
+
+    async def row(self, statement: Executable) -> Any:
+        found = await self._reading(statement)
+        return found[0] if found else None
+
+    async def scalar(self, statement: Executable) -> Any:
+        ((value,),) = await self._reading(statement)
+        return value
+
+    async def moved(self, statement: Executable, parameters: Any = None) -> NoReturn:
+        raise AloneOnly
+
+    async def change(self, table: Table, where: Where, values: Mapping[str, Any]) -> bool:
+        """What this transaction adds itself is changed before it is added."""
+        key = [column.name for column in table.primary_key]
+        for row in self._added(table):
+            if all(row[name] == where.get(name) for name in key):
+                if any(row[name] != value for name, value in where.items()):
+                    return False
+                row.update(values)
+                return True
+        self.writes.changes.append((table, where, values))
+        return True
+
+    def _added(self, table: Table) -> Iterator[dict[str, Any]]:
+        yield from self.writes.rows.get(table, ())
+        yield from (row for of, row in self.writes.claims if of is table)
+
+    async def change_all(self, table: Table, wheres: Sequence[Where], values: Mapping[str, Any]) -> None:
+        self.writes.sweeps += ((table, where, values) for where in wheres)
+
+    async def remove(self, table: Table, column: str, keys: Sequence[str]) -> None:
+        self.writes.removed += ((table, column, key) for key in keys)
+
+    async def hold(self, table: Table, column: str, keys: Sequence[str], where: Where) -> frozenset[str]:
+        """Read now, and looked at again in the commit."""
+        found: set[str] = set()
+        for key in keys:
+            whole = {column: key, **where}
+            if await self._asking(_standing(table, tuple(whole.items())[1:], column), {column: key}):
+                self.rest_on(table, whole)
+                found.add(key)
+        return frozenset(found)
+
+    def rest_on(self, table: Table, where: Where) -> None:
+        self.writes.held.append((table, where))
+
+    async def put(self, table: Table, *rows: dict[str, Any]) -> None:
+        if rows:
+            self.writes.rows.setdefault(table, []).extend(rows)
+
+    async def put_new(self, table: Table, row: dict[str, Any]) -> bool:
+        self.writes.claims.append((table, row))
+        return True
+
+    async def put_over(self, table: Table, *rows: dict[str, Any]) -> None:
+        self.writes.over += ((table, row) for row in rows)
+
+    def claiming(self, statement: S) -> S:
+        raise AloneOnly
+
+    def holding(self, statement: S) -> S:
+        raise AloneOnly
+
+
+class LookOnly(KeptBack):
+    """Reads what is committed, each time anew; whatever would write is a mistake of the caller."""
+
+    def __init__(self, *, postgres: bool, asking: Asking, reading: Reading) -> None:
+        super().__init__(postgres=postgres, asking=asking, reading=reading)
+        self.writable = False
+
+    def _refused(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("a look writes nothing")
+
+    change = change_all = remove = put = put_new = put_over = _refused
+
+
+@cache
+def _standing(table: Table, fixed: tuple[tuple[str, Any], ...], column: str) -> Question:
+    return Question(
+        select(table.c[column])
+        .where(having(table, dict(fixed)), table.c[column] == bindparam(column))
+        .limit(1)
+    )

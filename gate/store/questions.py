@@ -1,0 +1,73 @@
+"""Statements that are asked so often that their text is made once; asking them is the transaction's work."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Dialect, Select
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+SQLITE: Dialect = SQLiteDialect_pysqlite()
+POSTGRESQL: Dialect = PGDialect_psycopg()
+
+
+FLOAT8 = 701
+"""What PostgreSQL calls the one type whose processors ask for it."""
+
+
+class Question:
+    """A SELECT whose open values are `bindparam`s, each of them named once in `ask`."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+        self.statement = statement
+        self.on: Callable[[bool], Text] = cache(self._on)
+        """Its text for PostgreSQL (True) or SQLite."""
+
+    def _on(self, postgres: bool) -> Text:
+        return Text(self.statement, POSTGRESQL if postgres else SQLITE)
+
+
+class Text:
+    """The SQL of a question for one driver, how values go in, and how rows come out."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]], dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        self.sql = str(compiled)
+        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        self._order: Sequence[str] | None = getattr(compiled, "positiontup", None)
+        self._into = {
+            name: into
+            for name, bound in compiled.binds.items()
+            if (into := bound.type.dialect_impl(dialect).bind_processor(dialect)) is not None
+        }
+        columns = list(statement.selected_columns)
+        self._out = [
+            (place, out)
+            for place, column in enumerate(columns)
+            if (out := column.type.dialect_impl(dialect).result_processor(dialect, FLOAT8)) is not None
+        ]
+        names = [str(getattr(column, "name", f"c{place}")) for place, column in enumerate(columns)]
+        self._row: Any = namedtuple("Found", names, rename=True)
+
+    def values(self, given: Mapping[str, Any]) -> Any:
+        """The parameters as the driver takes them."""
+        values = {**self._fixed, **given}
+        for name, into in self._into.items():
+            values[name] = into(values[name])
+        return values if self._order is None else [values[name] for name in self._order]
+
+    def rows(self, found: Sequence[Sequence[Any]]) -> list[Any]:
+        """What the driver returned, as rows with named columns."""
+        if not self._out:
+            return [self._row(*row) for row in found]
+        rows: list[Any] = []
+        for row in found:
+            cells = list(row)
+            for place, out in self._out:
+                cells[place] = out(cells[place])
+            rows.append(self._row(*cells))
+        return rows
