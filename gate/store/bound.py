@@ -67,7 +67,7 @@ class Bound:
         for where in wheres:
             await self.moved(update(table).where(having(table, where)).values(dict(values)))
 
-    async def remove(self, table: Table, column: str, keys: Sequence[str]) -> None:
+    async def remove(self, table: Table, column: str, keys: Sequence[Any]) -> None:
         """Delete the rows that have one of these keys."""
         if keys:
             await self.moved(delete(table).where(table.c[column].in_(keys)))

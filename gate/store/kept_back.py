@@ -32,7 +32,7 @@ class Writes:
     rows: dict[Table, list[dict[str, Any]]] = field(default_factory=dict)
     over: list[tuple[Table, dict[str, Any]]] = field(default_factory=list)
     sweeps: list[tuple[Table, Where, Mapping[str, Any]]] = field(default_factory=list)
-    removed: list[tuple[Table, str, str]] = field(default_factory=list)
+    removed: list[tuple[Table, str, Any]] = field(default_factory=list)
 
     @property
     def anything(self) -> bool:
@@ -97,7 +97,7 @@ class KeptBack(Bound):
     async def change_all(self, table: Table, wheres: Sequence[Where], values: Mapping[str, Any]) -> None:
         self.writes.sweeps += ((table, where, values) for where in wheres)
 
-    async def remove(self, table: Table, column: str, keys: Sequence[str]) -> None:
+    async def remove(self, table: Table, column: str, keys: Sequence[Any]) -> None:
         self.writes.removed += ((table, column, key) for key in keys)
 
     async def hold(self, table: Table, column: str, keys: Sequence[str], where: Where) -> frozenset[str]:

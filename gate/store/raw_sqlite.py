@@ -163,8 +163,15 @@ def _rest(db: sqlite3.Connection, commands: Sequence[Writes]) -> None:
         for table, where, values in each.sweeps:
             how = change(table, where, values, postgres=False)
             db.execute(how.update, how.values(where, values))
+
+    removed: dict[tuple[str, str], list[Any]] = {}
+    for each in commands:
         for table, column, key in each.removed:
-            db.execute(f'DELETE FROM "{table.name}" WHERE "{column}" = ?', (key,))  # noqa: S608
+            removed.setdefault((table.name, column), []).append([key])
+    for (name, column), keys in removed.items():
+        for some in _portions(keys):
+            marks = ", ".join("?" * len(some))
+            db.execute(f'DELETE FROM "{name}" WHERE "{column}" IN ({marks})', _flat(some))  # noqa: S608
 
 
 def _portions(rows: list[list[Any]]) -> Iterator[list[list[Any]]]:

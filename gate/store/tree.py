@@ -11,14 +11,15 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, exists, func, literal, or_, select, update
+from sqlalchemy import Integer, Row, and_, bindparam, exists, func, literal, or_, select
 
 from gate.domain.merkle import HASH_BYTES, Frontier, Node, frontier, leaf_hash
 from gate.domain.verification import KeptLeaf
 from gate.store.bound import Bound
 from gate.store.errors import UnreadableRow
+from gate.store.questions import Question
 from gate.store.tables import audit, checkpoints, leaves, subtrees, tree, unnumbered
-from gate.usecases.ports import Leaf, SealedCheckpoint
+from gate.usecases.ports import AloneOnly, Leaf, SealedCheckpoint
 
 STRIDE = 4
 """Of the levels above the leaves every fourth is kept."""
@@ -48,23 +49,25 @@ class SqlTree:
         committed last, and only one does (INV-49). Raises `UnreadableRow` for a record that is gone or damaged."""
         bound = self._bound
         if bound.postgres:
+            if not bound.alone:
+                raise AloneOnly  # the row must not be waited for, nor be held while others are waited for
             await bound.connection.exec_driver_sql(
                 f"SET LOCAL idle_in_transaction_session_timeout = '{PAUSED_SEC}s'"
             )
-        head = await bound.row(bound.claiming(select(tree)))
-        if head is None:
+            heads = await bound.rows(bound.claiming(select(tree)))
+        else:
+            heads = await bound.ask(_HEAD)
+        if not heads:
             return None
-        before = _read(head)
-        rows = await bound.rows(
-            select(unnumbered.c.record, audit.c.canonical, audit.c.sha256)
-            .outerjoin(audit, audit.c.seq == unnumbered.c.record)
-            .order_by(unnumbered.c.record)
-            .limit(limit)
-        )
+        before = _read(heads[0])
+        rows = await bound.ask(_WAITING, limit=limit)
         if not rows:
             return before
         hashes = [_leaf(row) for row in rows]
         after, completed = before.extended(hashes)
+        grown = {"size": after.size, "frontier": b"".join(after.roots)}
+        if not await bound.change(tree, {"id": heads[0].id, "size": before.size}, grown):
+            raise RuntimeError("the tree grew while it was held")
         await bound.put(
             leaves,
             *(
@@ -80,11 +83,7 @@ class SqlTree:
                 if level % STRIDE == 0
             ),
         )
-        numbered = select(leaves.c.record).where(leaves.c.position >= before.size)
-        await bound.moved(delete(unnumbered).where(unnumbered.c.record.in_(numbered)))
-        grown = update(tree).where(tree.c.id == head.id, tree.c.size == before.size)
-        if await bound.moved(grown.values(size=after.size, frontier=b"".join(after.roots))) != 1:
-            raise RuntimeError("the tree grew while it was held")
+        await bound.remove(unnumbered, "record", [row.record for row in rows])
         return after
 
     async def seal(self, checkpoint: SealedCheckpoint) -> None:
@@ -192,6 +191,15 @@ class SqlTree:
         if high:
             found += await self._bound.rows(select(subtrees).where(or_(*high)))
         return {(row.level, row.position): bytes(row.hash) for row in found}
+
+
+_HEAD = Question(select(tree))
+_WAITING = Question(
+    select(unnumbered.c.record, audit.c.canonical, audit.c.sha256)
+    .outerjoin(audit, audit.c.seq == unnumbered.c.record)
+    .order_by(unnumbered.c.record)
+    .limit(bindparam("limit", type_=Integer))
+)
 
 
 def _kept_below(node: Node) -> tuple[int, int, int]:
