@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-import orjson
 import rfc8785
 
 Json = Any
@@ -73,7 +72,7 @@ def canonical(value: Json) -> bytes:
     """The RFC 8785 form of a JSON value, or `NotCanonical`."""
     try:
         if _plain(value):
-            return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+            return _PLAIN_ENCODER.encode(value).encode()
         return rfc8785.dumps(value)
     except RecursionError:
         raise _too_deep() from None
@@ -81,7 +80,7 @@ def canonical(value: Json) -> bytes:
         raise _unsafe_integer() from None
     except rfc8785.FloatDomainError:
         raise _not_finite("NaN or Infinity") from None
-    except (UnicodeError, orjson.JSONEncodeError):  # of what is plain, orjson refuses broken strings only
+    except UnicodeError:
         raise _lone_surrogate() from None
     except rfc8785.CanonicalizationError as error:
         if "codepoints" in str(error):
@@ -186,10 +185,10 @@ def _refuse_depth(value: Json) -> None:
 
 
 def _plain(value: Json) -> bool:
-    """Whether orjson with sorted keys gives the RFC 8785 form of `value`.
+    """Whether the standard encoder with sorted keys gives the RFC 8785 form of `value`.
 
     It does where every integer is safe, every key is ASCII (sorted by code point then equals sorted by UTF-16
-    unit), and every double is one that all of them write with a fraction and no exponent.
+    unit), and every double is one that Python and ECMAScript both write with a fraction and no exponent.
     """
     waiting = [value]
     while waiting:
@@ -215,4 +214,7 @@ def _plain(value: Json) -> bool:
 
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_refuse_constant
+)
+_PLAIN_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False, allow_nan=False
 )
