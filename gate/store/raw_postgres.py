@@ -97,6 +97,13 @@ class PostgresReader:
         self._reading = None
 
     async def _answered(self, asked: Sequence[tuple[Text, tuple[Any, ...]]]) -> list[list[Any]]:
+        """A connection that was lost while nobody used it costs no answer: a question may be asked again."""
+        try:
+            return await self._asked_once(asked)
+        except StoreUnavailable:
+            return await self._asked_once(asked)
+
+    async def _asked_once(self, asked: Sequence[tuple[Text, tuple[Any, ...]]]) -> list[list[Any]]:
         try:
             connection = await self._line.connection()
             cursors: list[_Cursor] = []
