@@ -77,7 +77,7 @@ class PostgresServer:
         self._templates.clear()
 
     def _run(self, statement: str, *names: str) -> None:
-        with psycopg.connect(self.url, autocommit=True, connect_timeout=10) as connection:
+        with psycopg.connect(self.url, autocommit=True, connect_timeout=60) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
@@ -189,7 +189,7 @@ class OwnServer:
         command = [self._install / "bin/initdb", "-D", self._data, "-U", _SUPERUSER, "-A", "trust"]
         command += ["--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
         with Running(command, env=self._env, cwd=self._data, user=self._user) as initdb:
-            if initdb.wait(within=90) != 0:
+            if initdb.wait(within=180) != 0:
                 raise RuntimeError(f"initdb failed:\n{initdb.output}")
         lines = [f"{name} = '{value}'\n" for name, value in self._settings.items()]
         with (self._data / "postgresql.conf").open("a", encoding="utf-8") as settings:
@@ -205,7 +205,7 @@ class OwnServer:
             user=self._user,
             gentle=signal.SIGINT,  # PostgreSQL's fast shutdown
         )
-        self._server.expect("database system is ready to accept connections", within=60)
+        self._server.expect("database system is ready to accept connections", within=180)
 
 
 @contextlib.contextmanager

@@ -36,7 +36,7 @@ async def test_the_terminal_says_released_or_refused_as_a_newcomer_clicks(
     opened = await running.aexpect(r"Open\s+(http://\S+)")
     page = await people.open(opened[1])
     await expect(page.get_by_role("button", name="You are Ana Ruiz")).to_be_visible()
-    await expect(page.get_by_role("button", name=re.compile("^Approve")).first).to_be_visible(timeout=15_000)
+    await expect(page.get_by_role("button", name=re.compile("^Approve")).first).to_be_visible()
     await running.aexpect(r"released .*Read ticket 77 .*allowed by allow-reads")
     await running.aexpect(r"refused .*Drop the table orders_2019 .*never-drop-prod")
     await running.aexpect(r"instead: Archive it")
