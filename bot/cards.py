@@ -25,6 +25,7 @@ from gate.domain.risk import Risk
 from gate.usecases.cards import card_view
 from gate.usecases.digests import gathers_until, join, sharing
 from gate.usecases.ports import Card, Deps
+from gate.usecases.shown import CARD, sight
 from gate.usecases.views import ActionView, PersonRef
 
 log = structlog.get_logger(__name__)
@@ -196,7 +197,7 @@ class CardDesk:
             raise Unsettled(_AGAIN_SEC, "it came to share a message meanwhile")
         found_in, ts = await self._posting.send(view.action_id, channel.id, message, since)
         card = replace(card, channel=found_in, ts=ts, rendered_sha256=sha256_of(message))
-        await self._store(card)
+        await self._delivered(card, view, message)
         return card
 
     async def _update(self, view: ActionView, card: Card, message: CardMessage, own: Own) -> Card:
@@ -207,7 +208,10 @@ class CardDesk:
                 # Somebody deleted it, or its channel was archived: people still have to be able to decide.
                 return await self._post(view, message, first=False, own=own)
         updated = replace(card, rendered_sha256=sha256_of(message))
-        await self._store(updated)
+        if stands:
+            await self._delivered(updated, view, message)
+        else:
+            await self._store(updated)
         return updated
 
     async def _record(self, action_id: str) -> ActionRecord | None:
@@ -221,6 +225,13 @@ class CardDesk:
     async def _place(self, card: Card) -> bool:
         async with self._deps.store.writing() as tx:
             return await tx.cards.place(card)
+
+    async def _delivered(self, card: Card, view: ActionView, message: CardMessage) -> None:
+        """Store what Slack has confirmed, with the digest of what the card shows everybody from now on."""
+        seen = sight(self._deps, view.action_id, view.version, CARD, message.blocks)
+        async with self._deps.store.writing() as tx:
+            await tx.cards.put(card)
+            await tx.shown.put(seen)
 
     async def _store(self, card: Card) -> None:
         async with self._deps.store.writing() as tx:

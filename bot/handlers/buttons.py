@@ -79,7 +79,7 @@ async def _approve(desk: Desk, click: Click, record: ActionRecord, version: int)
     form = shared or asks_for_comment(desk)
     if current and view is not None and (form or await drawn(view, lambda: needs_full_view(view))):
         hindrance = await desk.hindrance(record, person, "approve", version)
-        return hindrance or await opening.confirm(desk, click, view)
+        return hindrance or await opening.confirm(desk, click, view, person)
     command = CastVote(action_id=record.id, version=version, person=person.id, choice=Choice.APPROVE)
     result = await decide(desk.deps, command)
     if isinstance(result, Refused):

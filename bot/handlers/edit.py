@@ -11,6 +11,7 @@ from bot.desk import UNKNOWN, Desk
 from bot.drawing import drawn
 from bot.handlers import confirm
 from bot.handlers.inputs import chosen, typed
+from bot.handlers.opening import page_name
 from bot.handlers.outcome import Closed, FieldErrors, FormOutcome, Replaced
 from bot.handlers.replies import done, refused, refused_form
 from bot.ids import ModalState
@@ -19,6 +20,7 @@ from gate.domain.refusal import Refused
 from gate.usecases.cards import card_view
 from gate.usecases.commands import EditPayload
 from gate.usecases.edit import edit
+from gate.usecases.shown import note_page
 from gate.usecases.views import ActionView
 
 
@@ -48,7 +50,9 @@ async def submitted(desk: Desk, submission: Submission) -> FormOutcome:
     long = wants_vote and await drawn(view, lambda: needs_full_view(view))
     if wants_vote and not read.changed:
         # Nothing was typed, and approving was chosen: that is a vote for what the form showed.
-        return await _read_whole(desk, state) if long else await confirm.submitted(desk, submission)
+        if long:
+            return await _read_whole(desk, state, person.id)
+        return await confirm.submitted(desk, submission)
     result = await edit(
         desk.deps,
         EditPayload(
@@ -64,19 +68,21 @@ async def submitted(desk: Desk, submission: Submission) -> FormOutcome:
         return await _not_accepted(desk, submission, view, result, state, read.changed)
     desk.homes.refresh()
     if long:
-        return await _read_whole(desk, state)
+        return await _read_whole(desk, state, person.id)
     directory = await desk.directory()
     return Closed(said=done(told.saved(result.record, directory, voted=wants_vote)))
 
 
-async def _read_whole(desk: Desk, state: ModalState) -> FormOutcome:
+async def _read_whole(desk: Desk, state: ModalState, person: str) -> FormOutcome:
     view = await card_view(desk.deps, state.action_id)
     if view is None:
         return Closed(said=refused(UNKNOWN))
     now = ModalState(
         action_id=view.action_id, version=view.version, channel=state.channel, message_ts=state.message_ts
     )
-    return Replaced(view=await drawn(view, lambda: confirm_modal(view, now, 0)))
+    modal = await drawn(view, lambda: confirm_modal(view, now, 0))
+    await note_page(desk.deps, view.action_id, view.version, page_name(modal), modal, person)
+    return Replaced(view=modal)
 
 
 async def _not_accepted(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from bot import ids
 from bot.blocks.modals import confirm_modal, details_modal, edit_modal, reassign_modal, reject_modal
@@ -17,6 +18,7 @@ from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
 from gate.usecases.cards import card_view
 from gate.usecases.emergencies import people_of, reviewable
+from gate.usecases.shown import note_page
 from gate.usecases.views import ActionView
 
 Form = Callable[[Desk, Click, ActionRecord, int], Awaitable[Refused | None]]
@@ -52,9 +54,10 @@ async def edit(desk: Desk, click: Click, record: ActionRecord, version: int) -> 
     found = await _view_for(desk, click, record, "edit", None)
     if isinstance(found, Refused):
         return found
-    view, _ = found
+    view, person = found
     modal = await drawn(view, lambda: edit_modal(view, state_for(click, view)))
     await desk.open(click.trigger_id, modal)
+    await note_page(desk.deps, view.action_id, view.version, ids.MODAL_EDIT, modal, person.id)
     return None
 
 
@@ -108,6 +111,8 @@ async def details(desk: Desk, click: Click, record: ActionRecord, *, from_card: 
         return UNKNOWN
     modal = await drawn(view, lambda: details_modal(view, state_for(click, view), 0))
     await desk.open(click.trigger_id, modal)
+    if not isinstance(person, Refused):
+        await note_page(desk.deps, view.action_id, view.version, page_name(modal), modal, person.id)
     return None
 
 
@@ -117,15 +122,21 @@ async def from_queue(desk: Desk, click: Click, record: ActionRecord, version: in
     if not record.status.terminal and await desk.shares_a_message(record.id):
         found = await _view_for(desk, click, record, "approve", version)
         if not isinstance(found, Refused):
-            return await confirm(desk, click, found[0])
+            return await confirm(desk, click, *found)
     return await details(desk, click, record, from_card=False)
 
 
-async def confirm(desk: Desk, click: Click, view: ActionView) -> Refused | None:
+async def confirm(desk: Desk, click: Click, view: ActionView, person: Person) -> Refused | None:
     """The whole payload, page by page; approving stands at the end of it."""
     modal = await drawn(view, lambda: confirm_modal(view, state_for(click, view), 0))
     await desk.open(click.trigger_id, modal)
+    await note_page(desk.deps, view.action_id, view.version, page_name(modal), modal, person.id)
     return None
+
+
+def page_name(modal: Mapping[str, Any], page: int = 0) -> str:
+    """What the record calls a page of a modal; pages count from 0 here and from 1 there."""
+    return f"{modal['callback_id']}/{page + 1}"
 
 
 async def concerns(desk: Desk, record: ActionRecord, person: Person) -> bool:

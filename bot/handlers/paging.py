@@ -8,10 +8,11 @@ from bot import ids
 from bot.blocks.modals import confirm_modal, decided_modal, details_modal
 from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
 from bot.drawing import drawn
-from bot.handlers import break_glass, review
+from bot.handlers import break_glass, opening, review
 from bot.payloads import Click
 from gate.domain.refusal import Refused
 from gate.usecases.cards import card_view
+from gate.usecases.shown import note_page
 
 _FORMS = {ids.MODAL_BREAK_GLASS: break_glass.form, ids.MODAL_REVIEW: review.form}
 """Forms of an emergency, which are drawn for one person."""
@@ -50,4 +51,9 @@ async def turned(desk: Desk, click: Click) -> Refused | None:
     else:
         return NOT_ITS_PLACE
     await desk.web.call("views.update", view_id=click.view.id, hash=click.view.hash, view=modal)
+    if modal["callback_id"] in (ids.MODAL_CONFIRM, ids.MODAL_DETAILS):
+        reader = await desk.person(click.sender)
+        if not isinstance(reader, Refused):
+            name = opening.page_name(modal, page)
+            await note_page(desk.deps, view.action_id, view.version, name, modal, reader.id)
     return None

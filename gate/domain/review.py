@@ -34,6 +34,9 @@ from gate.domain.verdict import ApprovalPlan, Decision, Verdict
 __all__ = ("already", "approve", "cancel", "edit", "reassign", "reject", "tightened")
 
 
+NOTHING_SHOWN: Mapping[str, str] = {}
+
+
 def approve(
     record: ActionRecord,
     *,
@@ -47,9 +50,11 @@ def approve(
     care: Care = SILENT,
     loads: Mapping[str, Load] = NO_LOADS,
     contract: EvidenceContract | None = None,
+    shown: Mapping[str, str] = NOTHING_SHOWN,
 ) -> Change | Refused:
     """Count a person's approval; the one that completes quorum and slots decides.
 
+    `shown` are digests of what this person was shown of the version, by surface, for the record.
     `contract` is the evidence contract in force: what it asks for and is not there keeps the approval from counting.
 
     `judged_again` is the verdict of the policy in force where that is not the one the version was judged
@@ -67,8 +72,8 @@ def approve(
         )
     plan = record.plan or ApprovalPlan()
     # Who made this version has been reading since the version before it.
-    shown = record.created_at if record.version.editor == person else record.version.created_at
-    waited = now - shown
+    appeared = record.created_at if record.version.editor == person else record.version.created_at
+    waited = now - appeared
     if waited < timedelta(seconds=plan.min_review_sec):
         left = plan.min_review_sec - int(waited.total_seconds())
         return Refused(
@@ -106,6 +111,7 @@ def approve(
         "quorum": plan.quorum,
         "comment": comment is not None,
         **for_whom(mine, with_id=True),
+        **_saw(shown),
     }
     so_far: dict[str, Json] = {"counted": len(counted), "quorum": plan.quorum, **for_whom(mine)}
     if judged_again is not None:
@@ -135,6 +141,11 @@ def approve(
         votes=voted.votes,
         decided_by=person,
     )
+
+
+def _saw(shown: Mapping[str, str]) -> dict[str, Json]:
+    """What a person was shown, for the record; empty where that is not known."""
+    return {"shown": dict(shown)} if shown else {}
 
 
 def unaccountable(
@@ -202,6 +213,7 @@ def reject(
     comment: str | None,
     directory: Directory,
     now: datetime,
+    shown: Mapping[str, str] = NOTHING_SHOWN,
 ) -> Change | Refused:
     """One person's no is final, whichever version is current by then would have been meant, so it must be seen."""
     mine = acting(record, person, version, "reject", directory)
@@ -230,6 +242,7 @@ def reject(
             "category": category,
             "comment": bool(comment),
             **for_whom(mine, with_id=True),
+            **_saw(shown),
             **_second_review(ended),
         },
         intents=(
@@ -256,6 +269,7 @@ def edit(
     now: datetime,
     care: Care = SILENT,
     loads: Mapping[str, Load] = NO_LOADS,
+    shown: Mapping[str, str] = NOTHING_SHOWN,
 ) -> Change | Refused:
     """Make the next version of the payload. It has no votes (INV-10) and the stricter plan of old and new.
 
@@ -304,6 +318,7 @@ def edit(
             "rule": verdict.rule,
             "voided": voided,
             **for_whom(mine, with_id=True),
+            **_saw(shown),
             **({"asked": list(asked)} if asked else {}),
             **spared(routed),
         },

@@ -357,6 +357,18 @@ Index(
     postgresql_where=_UNCLOSED,
 )
 
+# What Slack shows of each action now, or showed one person last, as a digest; the empty person stands for everybody.
+shown = Table(
+    "shown",
+    metadata,
+    Column("action_id", KEY, primary_key=True),
+    Column("surface", KEY, primary_key=True),
+    Column("person", Words, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("sha256", KEY, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
 # When a person was sent a direct message last, by kind: what can share waits for its minute.
 pings = Table(
     "pings",

@@ -18,6 +18,7 @@ from gate.store.outbox import SqlOutbox
 from gate.store.pings import SqlPings
 from gate.store.pins import SqlPins
 from gate.store.publications import SqlPublications
+from gate.store.shown import SqlSights
 from gate.store.snapshots import SqlSnapshots
 from gate.store.tree import SqlTree
 from gate.usecases.ports import Clock
@@ -36,6 +37,7 @@ class SqlTransaction:
         self.tree = SqlTree(bound)
         self.publications = SqlPublications(bound)
         self.cards = SqlCards(bound)
+        self.shown = SqlSights(bound)
         self.digests = SqlDigests(bound)
         self.pings = SqlPings(bound)
         self.pins = SqlPins(bound)

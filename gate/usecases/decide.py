@@ -58,6 +58,7 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
         directory = await directory_now(deps, tx, hold=True)
         fired = await overdue(deps, tx, before, directory)
         record = fired[-1].record if fired else before
+        shown = await tx.shown.of(cmd.action_id, cmd.version, cmd.person)
         if cmd.choice is Choice.REJECT:
             result = reject(
                 record,
@@ -67,6 +68,7 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
                 comment=cmd.comment,
                 directory=directory,
                 now=now,
+                shown=shown,
             )
         else:
             again = None
@@ -85,6 +87,7 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
                 care=care,
                 loads=await loads_around(tx, record, directory, care) if blind(record) else NO_LOADS,
                 contract=rules.policy.contract,
+                shown=shown,
             )
         if isinstance(result, Refused):
             if not fired:

@@ -111,6 +111,7 @@ async def _edited(
         now=now,
         care=care,
         loads=await loads_for(tx, verdict, directory, care),
+        shown=await tx.shown.of(cmd.action_id, cmd.version, cmd.person),
     )
     if isinstance(result, Refused) and result.code != "edit_refused":
         return result

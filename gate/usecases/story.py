@@ -130,7 +130,7 @@ def story(
         ),
         facts=tuple(_facts(record)),
         versions=_versions(record),
-        ballots=tuple(_ballots(record)),
+        ballots=tuple(_ballots(record, trail)),
         permits=tuple(_permit(grant, released) for grant in grants),
         trail=happenings,
     )
@@ -173,6 +173,8 @@ def _facts(record: ActionRecord) -> list[Fact]:
     ]
 
 
+_VOTES = frozenset({"approval.vote", "approval.granted", "approval.rejected"})
+
 _FIELDS = {"first_time_action": "first_time"}
 """Facts whose name in a policy is not that of the field."""
 
@@ -207,7 +209,12 @@ def _altered(old: Mapping[str, Json], new: Mapping[str, Json]) -> tuple[Altered,
     )
 
 
-def _ballots(record: ActionRecord) -> list[Ballot]:
+def _ballots(record: ActionRecord, trail: Sequence[AuditRecord]) -> list[Ballot]:
+    shown: dict[tuple[str, datetime], Mapping[str, str]] = {
+        (each.actor, each.at): each.detail["shown"]
+        for each in trail
+        if each.kind in _VOTES and "shown" in each.detail
+    }
     begun = {version.number: version.created_at for version in record.versions}
     return [
         Ballot(
@@ -218,7 +225,7 @@ def _ballots(record: ActionRecord) -> list[Ballot]:
             at=vote.at,
             after=vote.at - begun.get(vote.version, record.created_at),
             comment=vote.comment,
-            shown={},
+            shown=shown.get((f"person:{vote.person}", vote.at), {}),
             counts=vote.version == record.version.number,
         )
         for vote in record.votes

@@ -10,7 +10,7 @@ from gate.domain.bursts import Ping
 from gate.domain.request import Status
 from gate.domain.risk import Risk
 from gate.store import SqlStore
-from gate.usecases.ports import Card, Digest, Message
+from gate.usecases.ports import Card, Digest, Message, Shown
 from tests.contract.records import NOW, action
 
 DIGEST = Digest(id="dig_0001", agent_id="agt_bot", channel="C1", opened_at=NOW, added_at=NOW)
@@ -235,3 +235,17 @@ async def test_a_minute_begins_when_the_message_went_out(store: SqlStore) -> Non
         assert await tx.pings.last("ana") == (replace(reserved, at=sent), None)
         assert await tx.pings.last("bo") == (reserved, None)
         assert await tx.pings.last("cho") == (None, later)
+
+
+async def test_what_is_shown_is_known_by_version_surface_and_person(store: SqlStore) -> None:
+    (action,) = await pending(store, 1)
+    card = Shown(action_id=action, version=1, surface="card", person=None, sha256="a" * 64, at=NOW)
+    page = replace(card, surface="confirm/1", person="ana", sha256="b" * 64)
+    async with store.writing() as tx:
+        await tx.shown.put(card)
+        await tx.shown.put(page)
+        assert await tx.shown.of(action, 1, "ana") == {"card": "a" * 64, "confirm/1": "b" * 64}
+        assert await tx.shown.of(action, 1, "bo") == {"card": "a" * 64}
+        await tx.shown.put(replace(card, version=2, sha256="c" * 64))
+        assert await tx.shown.of(action, 1, "bo") == {}, "the card shows another version now"
+        assert await tx.shown.of(action, 2, "ana") == {"card": "c" * 64}

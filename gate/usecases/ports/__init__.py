@@ -45,6 +45,8 @@ from gate.usecases.ports.messages import (
     Message,
     Outbox,
     Pings,
+    Shown,
+    Sights,
     Tally,
     Unplaced,
 )
@@ -127,6 +129,8 @@ __all__ = (
     "Rules",
     "RulesSource",
     "SealedCheckpoint",
+    "Shown",
+    "Sights",
     "Signer",
     "Snapshot",
     "Snapshots",

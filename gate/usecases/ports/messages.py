@@ -110,6 +110,31 @@ class Card:
     """The message it shares with others, which `channel` and `ts` tell the place of; None for a card of its own."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shown:
+    """What Slack has taken and shows of one version: the card, which is for all (`person` None), or a page of a modal
+    that a person opened. `sha256` is the digest of its blocks, `surface` says which it is (`card`, `confirm/1`)."""
+
+    action_id: str
+    version: int
+    surface: str
+    person: str | None
+    sha256: str
+    at: datetime
+
+
+class Sights(Protocol):
+    """What was shown last, by action, surface and person."""
+
+    async def put(self, seen: Shown) -> None:
+        """Over what this surface showed this person before."""
+        ...
+
+    async def of(self, action_id: str, version: int, person: str) -> Mapping[str, str]:
+        """Surface -> digest of what this person was shown of this version; empty where nothing is known."""
+        ...
+
+
 class Cards(Protocol):
     """Where the cards are."""
 

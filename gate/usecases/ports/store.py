@@ -10,7 +10,7 @@ from gate.domain.backlog import Asked, Waiting
 from gate.domain.reviewing import Given
 from gate.usecases.ports.actions import Actions, Asks, Deadlines, Grants
 from gate.usecases.ports.directory import Agents, Delegations, Listings, Pins
-from gate.usecases.ports.messages import Cards, Digests, Outbox, Pings
+from gate.usecases.ports.messages import Cards, Digests, Outbox, Pings, Sights
 from gate.usecases.ports.record import Audit, Publications, Snapshots, Tree
 
 
@@ -51,6 +51,8 @@ class Transaction(Protocol):
     def publications(self) -> Publications: ...
     @property
     def cards(self) -> Cards: ...
+    @property
+    def shown(self) -> Sights: ...
     @property
     def digests(self) -> Digests: ...
     @property

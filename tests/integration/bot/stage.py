@@ -176,6 +176,17 @@ class Stage:
 
         await self._polled(waiting, lambda count: count == 0, limit)
 
+    async def seen(
+        self, record: ActionRecord, person: str, surface: str, limit: float = 60
+    ) -> dict[str, str]:
+        """What is known to have been shown to this person of version 1, once this surface is among it."""
+
+        async def known() -> dict[str, str]:
+            async with self.store.reading() as tx:
+                return dict(await tx.shown.of(record.id, 1, person))
+
+        return await self._polled(known, lambda found: surface in found, limit)
+
     async def vote(self, record: ActionRecord, person: str) -> Done | Refused:
         """An approval that does not come through Slack."""
         command = CastVote(
