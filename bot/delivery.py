@@ -201,7 +201,7 @@ class SlackChannel:
         early = await self._needs_no_look(message, person_id, why, own)
         if early is not None:
             return early
-        standing = await self._standing(message.action_id, own)
+        standing = await self._about(message.action_id, own)
         if standing is None:
             return Delivered()
         view, card = standing
@@ -216,7 +216,8 @@ class SlackChannel:
         user = await self._roster.slack_id(person_id, own)
         if user is None:
             return self._nobody(person_id)
-        if why == "asked" and "held" not in message.body and await self._mentioned(person_id, user, card):
+        first = why == "asked" and "held" not in message.body
+        if first and card is not None and await self._mentioned(person_id, user, card):
             return Delivered()  # whoever was left in peace then was only named there
         turn = await self._pings.turn(message, person_id, why, view.risk)
         if turn is None:
@@ -282,6 +283,15 @@ class SlackChannel:
                 return False
             raise
 
+    async def _about(self, action_id: str, own: Own) -> tuple[ActionView, Card | None] | None:
+        """The view and the card; what policy let through by itself has none, and gets none because of a message."""
+        async with self._deps.store.reading() as tx:
+            record = await tx.actions.get(action_id)
+        if record is None or record.plan is not None:
+            return await self._standing(action_id, own)
+        view = await self._cards.view(action_id, own)
+        return (view, None) if view is not None else None
+
     async def _standing(self, action_id: str, own: Own) -> tuple[ActionView, Card] | None:
         """The view and the card, brought up to date where it does not stand yet."""
         async with self._deps.store.reading() as tx:
@@ -338,7 +348,9 @@ class SlackChannel:
             raise
         self._tried.pop(message.id, None)
 
-    async def _link(self, card: Card) -> str | None:
+    async def _link(self, card: Card | None) -> str | None:
+        if card is None:
+            return None
         try:
             answer = await self._web.call(
                 "chat.getPermalink", paced=True, channel=card.channel, message_ts=card.ts

@@ -82,6 +82,6 @@ def links_of(waiting: QueueView, own: Own) -> Mapping[str, str]:
         return {}
     return {
         line.action_id: f"{own.url}/archives/{line.channel}/p{line.message_ts.replace('.', '')}"
-        for line in (*waiting.mine, *waiting.reviews)
+        for line in (*waiting.mine, *waiting.reviews, *waiting.unknown)
         if line.channel is not None and line.message_ts is not None
     }

@@ -44,6 +44,11 @@ def reviewed(record: ActionRecord) -> str:
     return "Not justified. The release is taken back, and nothing more is issued for it."
 
 
+def taken_back(record: ActionRecord) -> str:
+    """After a release was taken back."""
+    return f"The release to {record.agent.name} is taken back: its grant is dead, and nothing more is issued for it."
+
+
 def rejected(record: ActionRecord) -> str:
     """After a rejection."""
     return f"Rejected. {record.agent.name} is told, and nothing is released."

@@ -21,6 +21,7 @@ _COMMANDS = (
     ("queue", "what waits for you, the most pressing first"),
     ("delegate", "let somebody decide for you for a while"),
     ("oncall", "who is on call now, and who is next"),
+    ("revoke", "take back a release that was not used yet"),
     ("break-glass", "release one request in an emergency; supervisors are called and review it"),
     ("report", "what waits, how it went, and how you review"),
     ("policy", "which policy decides, and what it says about people"),

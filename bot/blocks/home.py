@@ -11,12 +11,13 @@ from bot.blocks.report import own_blocks
 from bot.blocks.text import shown
 from bot.blocks.words import STATE_WORDS, count, risk_word
 from gate.usecases.reports import ReviewerLine
-from gate.usecases.views import DecidedLine, QueueLine, QueueView
+from gate.usecases.views import DecidedLine, QueueLine, QueueView, UnknownLine
 
 Json = dict[str, Any]
 
 MAX_LINES = 23  # three blocks each, of the 100 a Home takes
 MAX_DECIDED = 10
+MAX_UNKNOWN = 4
 _HELP = "Type /gate help anywhere: there are more commands than there is room for here."
 
 
@@ -25,8 +26,8 @@ def home(
 ) -> Json:
     """The view for `views.publish`; `links` are permalinks of cards by action id, where they are known,
     `reviewing` the person's own figures."""
-    first = emergency.home_blocks(queue.reviews, links or {})
-    room = MAX_LINES - -(-len(first) // 3)  # what a supervisor has to look at stands before all else
+    first = [*emergency.home_blocks(queue.reviews, links or {}), *unknown_blocks(queue.unknown, links or {})]
+    room = MAX_LINES - -(-len(first) // 3)  # what somebody has to look at stands before all else
     blocks = [*first, parts.header("Waiting for you"), parts.note(waiting(queue))]
     if not queue.mine:
         blocks.append(
@@ -47,6 +48,33 @@ def home(
     blocks += [*delegation.home_blocks(queue.delegations, queue.person), parts.divider()]
     blocks += [parts.actions(delegation.delegate_button()), parts.note(_HELP)]
     return {"type": "home", "blocks": blocks}
+
+
+def unknown_blocks(found: Sequence[UnknownLine], links: Mapping[str, str]) -> list[Json]:
+    """What the reader's own agents began and nobody knows the end of."""
+    if not found:
+        return []
+    verb = "has an unknown outcome" if len(found) == 1 else "have unknown outcomes"
+    blocks = [parts.header("Somebody has to look")]
+    blocks.append(
+        parts.note(f"{count(len(found), 'execution')} of your agents {verb}. Nothing is issued again.")
+    )
+    for line in found[:MAX_UNKNOWN]:
+        label = f"Open: {shown(line.summary, 60)}"
+        value = ids.card_value(line.action_id, line.version)
+        button = parts.button("Open", ids.OPEN_QUEUE_ITEM, value, label=label)
+        title = f"? {risk_word(line.risk)} · {shown(line.summary, 280)}"
+        told = [parts.words(f"{shown(line.agent_name, 80)} · outcome unknown since "), parts.when(line.at)]
+        link = parts.web_address(links.get(line.action_id))
+        if link is not None:
+            told += [parts.words(" · "), {"type": "link", "url": link, "text": "go to the card"}]
+        blocks += [
+            {"type": "section", "text": parts.own(title, 3_000), "accessory": button},
+            parts.lines([told]),
+        ]
+    if len(found) > MAX_UNKNOWN:
+        blocks.append(parts.note(f"… and {len(found) - MAX_UNKNOWN:,} more."))
+    return [*blocks, parts.divider()]
 
 
 def waiting(queue: QueueView) -> str:

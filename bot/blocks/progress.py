@@ -116,6 +116,8 @@ def state(view: ActionView) -> list[list[Json]]:
     if decision is not None and decision.taken_back:
         reviewed = view.emergency is not None and view.emergency.state == "unjustified"
         by = "after its review" if reviewed else "by an operator"
+        if decision.taken_back_by is not None:
+            by = f"by {parts.name(decision.taken_back_by)}"
         first.append(parts.words(f" · ✗ taken back {by}", bold=True))
     found = [first]
     told = _reasons(decision) if decision is not None else []

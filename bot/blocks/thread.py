@@ -9,7 +9,7 @@ from bot.blocks import parts, progress
 from bot.blocks.messages import Line
 from bot.blocks.text import clip_bytes, inert, shown
 from bot.blocks.words import RESULT_WORDS, between, count, listed, utc
-from gate.usecases.views import ActionView, Choice, EditView, PersonRef, ThreadEvent, VoteView
+from gate.usecases.views import ActionView, Choice, EditView, PersonRef, Result, ThreadEvent, VoteView
 
 Json = dict[str, Any]
 Paragraphs = list[list[Json]]
@@ -233,8 +233,10 @@ def _redeemed(_: ThreadEvent, view: ActionView) -> Told:
     return _said("→", None, f"Handed to the executor: version {view.version} as approved.")
 
 
-def _revoked(_: ThreadEvent, __: ActionView) -> Told:
-    return _said("✗", None, "An operator took the release back; nothing more is issued for it.")
+def _revoked(event: ThreadEvent, view: ActionView) -> Told:
+    who = _who(event) if event.who is not None else "An operator"
+    reason = view.decision.comment if view.decision is not None and view.decision.taken_back else None
+    return _said("✗", who, "took the release back; nothing more is issued for it.", *_comment(reason))
 
 
 def _outcome(_: ThreadEvent, view: ActionView) -> Told:
@@ -246,6 +248,14 @@ def _outcome(_: ThreadEvent, view: ActionView) -> Told:
         f" {flag} reported." for flag, on in (("Defect", done.defect), ("Incident", done.incident)) if on
     )
     return _said(symbol, None, f"Outcome: {word}.{flags}", *_comment(done.detail))
+
+
+def _unreported(_: ThreadEvent, view: ActionView) -> Told:
+    rest = "Nobody reported in time what came of it: outcome unknown, somebody has to look. Nothing is issued again."
+    symbol = RESULT_WORDS[Result.UNKNOWN][0]
+    return _said(
+        symbol, None, rest, [parts.words("Owner of the agent:"), *progress.people((view.owner,), most=1)]
+    )
 
 
 def _other(event: ThreadEvent, _: ActionView) -> Told:
@@ -271,6 +281,7 @@ _TELLERS: Mapping[str, Callable[[ThreadEvent, ActionView], Told]] = {
     "grant.redeemed": _redeemed,
     "grant.revoked": _revoked,
     "outcome.reported": _outcome,
+    "outcome.overdue": _unreported,
 }
 _MISSED = {
     "never_read": "the schedule could not be read yet",

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from bot import ids
 from bot.desk import NOT_ITS_PLACE, Desk
-from bot.handlers import break_glass, confirm, delegate, edit, reassign, reject, review
+from bot.handlers import break_glass, confirm, delegate, edit, reassign, reject, review, revoke
 from bot.handlers.outcome import Closed, FormOutcome
 from bot.handlers.replies import refused
 from bot.payloads import Submission
@@ -19,6 +19,7 @@ _SERVED: dict[str, Callable[[Desk, Submission], Awaitable[FormOutcome]]] = {
     ids.MODAL_DELEGATE: delegate.submitted,
     ids.MODAL_BREAK_GLASS: break_glass.submitted,
     ids.MODAL_REVIEW: review.submitted,
+    ids.MODAL_REVOKE: revoke.submitted,
 }
 
 

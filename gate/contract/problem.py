@@ -175,7 +175,7 @@ CODES: Mapping[str, Kind] = {
     "grant_expired": _kind(
         410, "Grant expired", "The grant ran out; the proposing agent collects a fresh one."
     ),
-    "grant_revoked": _kind(410, "Grant revoked", "An operator took the release back."),
+    "grant_revoked": _kind(410, "Grant revoked", "A person or an operator took the release back."),
     # The gate itself.
     "too_many_requests": _kind(
         429, "Too many requests", "Too many requests of this key wait to be stored; send fewer at once."

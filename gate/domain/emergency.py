@@ -58,7 +58,8 @@ class Emergency:
     """One release without the people policy asks for: by whom, why, and until when it is good.
 
     `supervisors` are the ids of those called at once, `review_due_at` when one of them has to have looked at it;
-    while `review` is None the action has an armed deadline for that. `overdue` counts how often it came.
+    while `review` is None the action has an armed deadline for that. `overdue` counts how often it came, `call_at` is
+    when it comes next where it came before.
     """
 
     person: str
@@ -69,7 +70,13 @@ class Emergency:
     review_due_at: datetime
     via: tuple[str, ...] = ("slack",)
     overdue: int = 0
+    call_at: datetime | None = None
     review: Review | None = None
+
+    @property
+    def call_next_at(self) -> datetime:
+        """When supervisors are called next, unless one of them looks at it before."""
+        return self.call_at or self.review_due_at
 
     @property
     def state(self) -> ReviewState:

@@ -1,4 +1,4 @@
-"""What may happen after a release: a grant is minted, redeemed once, replaced or taken back, and an outcome told."""
+"""What may happen to a release: a grant is minted, redeemed once, replaced or taken back. What follows is another's."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gate.domain.action import Agent, Json
+from gate.domain.eligibility import could_decide
+from gate.domain.people import Directory
 from gate.domain.refusal import Refused
-from gate.domain.request import ActionRecord, Grant, GrantState, Outcome, Result
+from gate.domain.reporting import next_duty, report_within, told_if_seen
+from gate.domain.request import ActionRecord, Grant, GrantState
 from gate.domain.risk import Risk
-from gate.domain.transitions import CARD, Change, Intent, move
+from gate.domain.transitions import Change, move
 
 DEFAULT_AUDIENCE = "executors"
+LONGEST_REASON = 1_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +111,8 @@ def lapse(record: ActionRecord, grant: Grant, *, now: datetime) -> Change:
 def redeem(
     record: ActionRecord, grant: Grant, *, executor: Agent, payload_sha256: str, now: datetime
 ) -> Change | Refused:
-    """Use the grant, once for its version over all grants ever minted for it (INV-18, INV-19, INV-20, INV-21)."""
+    """Use the grant, once for its version over all grants ever minted for it (INV-18, INV-19, INV-20, INV-21).
+    From here on an outcome is owed, and its deadline armed (INV-22)."""
     if grant.audience not in executor.audiences:
         return Refused(code="audience_mismatch", sentence=f"This grant is for the audience {grant.audience}.")
     if payload_sha256 != grant.payload_sha256:
@@ -125,21 +130,43 @@ def redeem(
         )
     if not record.status.released or grant.version != record.version.number:
         return Refused(code="not_approved", sentence=f"The action is {record.status.value}.")
+    due = now + report_within(record)
     change = move(
         record,
         "grant.redeemed",
         actor=f"agent:{executor.id}",
         now=now,
-        detail={"jti": grant.jti, "audience": grant.audience},
+        detail={"jti": grant.jti, "audience": grant.audience, "report_by": int(due.timestamp())},
         redeemed_jti=grant.jti,
+        report_by=due,
+        deadline=next_duty(replace(record, report_by=due)),
     )
-    return replace(change, intents=_told_if_seen(record, "grant.redeemed", now))
+    return replace(change, intents=told_if_seen(record, "grant.redeemed", now))
 
 
-def revoke(record: ActionRecord, *, operator: str, reason: str, now: datetime) -> Change | Refused:
-    """Take back an unused release; nothing is issued for it any more. The reason is kept and shown."""
-    if not reason.strip():
-        return Refused(code="comment_required", sentence="Say in a few words why you take this back.")
+def may_revoke(record: ActionRecord, person_id: str, directory: Directory) -> Refused | None:
+    """None where this person may take the release back: the agent's owner, whoever may decide such a request or was
+    asked to, the group `approvers`, and who supervises an emergency. Taking back only tightens, so the owner's stake is
+    no hindrance."""
+    person = directory.people.get(person_id)
+    if person is None or not person.active:
+        return Refused(code="inactive_person", sentence="You are not active in people.yaml.")
+    owner = directory.find(record.agent.owner)
+    supervisors = record.emergency.supervisors if record.emergency is not None else ()
+    if (owner is not None and owner.id == person_id) or person_id in (
+        *could_decide(record, directory),
+        *record.asked,
+        *supervisors,
+    ):
+        return None
+    return Refused(
+        code="not_for_you",
+        sentence=f"Only the owner of {record.agent.name} and its reviewers may take this back.",
+    )
+
+
+def revocable(record: ActionRecord) -> Refused | None:
+    """None where there is a release that nobody used yet."""
     if not record.status.released:
         return Refused(
             code="not_approved", sentence=f"The action is {record.status.value}; nothing to take back."
@@ -148,73 +175,36 @@ def revoke(record: ActionRecord, *, operator: str, reason: str, now: datetime) -
         return Refused(code="grant_redeemed", sentence="It is too late: the release was used already.")
     if record.grants_revoked:
         return Refused(code="grant_revoked", sentence="The release was taken back already.")
+    return None
+
+
+def revoke(
+    record: ActionRecord,
+    *,
+    reason: str,
+    now: datetime,
+    operator: str | None = None,
+    person: str | None = None,
+) -> Change | Refused:
+    """Take back an unused release, by an operator or a person in Slack; nothing is issued for it any more (INV-20).
+    The reason is kept and shown."""
+    reason = reason.strip()
+    if not reason or len(reason) > LONGEST_REASON:
+        return Refused(
+            code="comment_required",
+            sentence=f"Say why you take this back, in at most {LONGEST_REASON:,} characters.",
+        )
+    problem = revocable(record)
+    if problem is not None:
+        return problem
     change = move(
         record,
         "grant.revoked",
-        actor=f"operator:{operator}",
+        actor=f"person:{person}" if person is not None else f"operator:{operator}",
         now=now,
-        detail={},
+        detail={"reason": True},
         grants_revoked=True,
-        decision_note=reason.strip(),
+        revoked_by=person,
+        decision_note=reason,
     )
-    return replace(change, intents=_told_if_seen(record, "grant.revoked", now))
-
-
-def report(
-    record: ActionRecord,
-    *,
-    reporter: Agent,
-    result: Result,
-    detail: str | None,
-    defect: bool,
-    incident: bool,
-    now: datetime,
-) -> Change | Refused:
-    """Note what came of it. The result stands once told, `unknown` excepted; defect and incident may follow."""
-    if not record.status.released:
-        return Refused(
-            code="not_approved", sentence=f"The action is {record.status.value}; it has no outcome."
-        )
-    if record.redeemed_jti is None:
-        return Refused(
-            code="not_approved", sentence="No grant was redeemed, so nothing can have been executed."
-        )
-    before = record.outcome
-    if before is not None:
-        adds = (defect and not before.defect) or (incident and not before.incident)
-        settles = before.result is Result.UNKNOWN and result is not Result.UNKNOWN
-        if not settles and (result is not before.result or not adds):
-            return Refused(
-                code="outcome_reported", sentence=f"The outcome is already known: {before.result.value}."
-            )
-    outcome = Outcome(
-        result=result,
-        at=now,
-        reporter=reporter.id,
-        detail=detail if detail is not None or before is None else before.detail,
-        defect=defect or (before is not None and before.defect),
-        incident=incident or (before is not None and before.incident),
-    )
-    change = move(
-        record,
-        "outcome.reported",
-        actor=f"agent:{reporter.id}",
-        now=now,
-        detail={"result": result.value, "defect": outcome.defect, "incident": outcome.incident},
-        outcome=outcome,
-    )
-    intents = _told_if_seen(record, "outcome.reported", now)
-    if record.plan is not None and (result is not Result.SUCCEEDED or defect or incident):
-        intents = (
-            *intents,
-            Intent(channel="slack", kind="dm", body={"person": record.agent.owner, "why": "outcome"}),
-        )
-    return replace(change, intents=intents)
-
-
-def _told_if_seen(record: ActionRecord, event: str, now: datetime) -> tuple[Intent, ...]:
-    """Only actions that people were asked about have a card to bring up to date."""
-    if record.plan is None:
-        return ()
-    at = int(now.timestamp() * 1_000_000)
-    return (CARD, Intent(channel="slack", kind="thread", body={"event": event, "at": at, "person": None}))
+    return replace(change, intents=told_if_seen(record, "grant.revoked", now, person=person))

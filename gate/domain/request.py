@@ -112,12 +112,15 @@ class DeadlineKind(Enum):
     REPAGE = "repage"
     """Held past its time: page again."""
     REVIEW = "review"
-    """An emergency release was not looked at in time: page the supervisors again."""
+    """An emergency release was not looked at in time: page the supervisors again. Where its report is due before, it is
+    that which comes: as long as a release is in review its deadline is found under this name."""
+    REPORT = "report"
+    """Whoever redeemed the grant did not say in time what came of it: the outcome is unknown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deadline:
-    """The one armed timer of a pending request. `step` indexes the frozen ladder (STEP only, else -1).
+    """The one armed timer of an action that waits for something. `step` indexes the frozen ladder (STEP only, else -1).
 
     `seq` grows with every arming, so that a timer read before a change can never fire after it.
     """
@@ -148,7 +151,7 @@ class GrantState(Enum):
     EXPIRED = "expired"
     """Ran out unredeemed; the agent may collect a fresh one while the approval is valid."""
     REVOKED = "revoked"
-    """Taken back by an operator; nothing more is issued for this version."""
+    """Taken back by a person or an operator; nothing more is issued for this version."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,12 +198,14 @@ class ActionRecord:
 
     `revision` grows by one with every stored change and guards it: a stale writer moves no row.
     `versions` is never empty; the last one is current. `votes` keeps every vote ever cast; only those on the
-    current version count. `deadline` is set exactly while pending or in review. `asked` are the ids of everyone who
+    current version count. `deadline` is set exactly while `awaited`. `asked` are the ids of everyone who
     was asked so far; `called` are those among them whom a ladder step or a reassignment named, who may therefore
     decide.
     `escalation_step` counts the ladder steps fired; `breached` says that the SLA passed undecided, `held` that
     it stays pending all the same. `decided_by` is the person whose vote decided, `timer`, `policy` or the agent's id.
     `joined` counts the equal proposals that came while it waited; `emergency` says who released it without waiting.
+    `revoked_by` is the person who took the release back in Slack; None where an operator or a review did. `report_by`
+    is when whoever redeemed the grant has to have said what came of it; None before that, and once it is known.
     """
 
     id: str
@@ -226,7 +231,9 @@ class ActionRecord:
     held: bool = False
     rejection: Rejection | None = None
     redeemed_jti: str | None = None
+    report_by: datetime | None = None
     grants_revoked: bool = False
+    revoked_by: str | None = None
     outcome: Outcome | None = None
     joined: int = 0
     emergency: Emergency | None = None
@@ -252,6 +259,16 @@ class ActionRecord:
     def in_review(self) -> bool:
         """Whether an emergency release still has to be looked at by a supervisor."""
         return self.emergency is not None and self.emergency.review is None
+
+    @property
+    def unreported(self) -> bool:
+        """Whether an execution was begun of which nobody has said anything yet."""
+        return self.report_by is not None and self.outcome is None
+
+    @property
+    def awaited(self) -> bool:
+        """Whether anybody still has to do something in time: decide, look at an emergency release, or report."""
+        return self.status is Status.PENDING or self.in_review or self.unreported
 
     @property
     def edited(self) -> bool:

@@ -11,7 +11,8 @@ from gate.domain.emergency import BreakGlass, Finding, Review
 from gate.domain.escalation import called_by
 from gate.domain.people import APPROVERS, Directory
 from gate.domain.refusal import Refused
-from gate.domain.request import ActionRecord, Deadline, DeadlineKind
+from gate.domain.reporting import next_duty
+from gate.domain.request import ActionRecord, Deadline
 from gate.domain.transitions import CARD, REVIEWED, Change, Intent, move
 
 LONGEST_COMMENT = 1_000
@@ -94,6 +95,7 @@ def close_review(
         "taken_back": takes_back,
         "late_ms": max(0, int(late.total_seconds() * 1000)),
     }
+    reviewed = replace(emergency, review=Review(person=person, finding=finding, comment=comment, at=now))
     told = _thread("review.closed", now, person, finding=finding.value, used=used, taken_back=takes_back)
     return move(
         record,
@@ -102,9 +104,9 @@ def close_review(
         now=now,
         detail=detail,
         intents=(CARD, told, *((REVIEWED,) if "pagerduty" in emergency.via else ())),
-        emergency=replace(emergency, review=Review(person=person, finding=finding, comment=comment, at=now)),
+        emergency=reviewed,
         grants_revoked=record.grants_revoked or takes_back,
-        deadline=None,
+        deadline=next_duty(replace(record, emergency=reviewed)),
     )
 
 
@@ -132,9 +134,7 @@ def review_overdue(
     } | ({} if called else {"nobody_reached": True})
     mention = list(called) if "slack" in emergency.via else []
     told: dict[str, Json] = {"mention": mention, "via": list(emergency.via), "seq": deadline.seq}
-    following = Deadline(
-        kind=DeadlineKind.REVIEW, due_at=now + timedelta(seconds=repage_sec), seq=deadline.seq + 1
-    )
+    again = replace(emergency, overdue=emergency.overdue + 1, call_at=now + timedelta(seconds=repage_sec))
     return move(
         record,
         "review.overdue",
@@ -146,8 +146,8 @@ def review_overdue(
             _thread("review.overdue", now, None, **told, **({} if called else {"nobody": True})),
             *calls(called, emergency.via, "review_overdue", deadline.seq),
         ),
-        emergency=replace(emergency, overdue=emergency.overdue + 1),
-        deadline=following,
+        emergency=again,
+        deadline=next_duty(replace(record, emergency=again)),
     )
 
 

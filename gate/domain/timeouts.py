@@ -13,6 +13,7 @@ from gate.domain.emergency import BreakGlass
 from gate.domain.escalation import called_by, next_deadline, on_timeout, unreached
 from gate.domain.people import APPROVERS, Directory
 from gate.domain.refusal import Refused
+from gate.domain.reporting import is_report, unreported
 from gate.domain.request import ActionRecord, Deadline, DeadlineKind, Status
 from gate.domain.risk import Risk
 from gate.domain.submission import callback, progress
@@ -49,12 +50,14 @@ def fire(
     emergencies, and so who is asked for an overdue review.
     """
     deadline = record.deadline
-    if deadline is None or (record.status.terminal and not record.in_review):
+    if deadline is None or not record.awaited:
         return Refused(code="not_pending", sentence="The request is decided; the timer does nothing.")
     if deadline.seq != seq:
         return Refused(code="not_due", sentence="Another deadline is armed by now.")
     if now < deadline.due_at:
         return Refused(code="not_due", sentence="The deadline has not come yet.")
+    if deadline.kind in (DeadlineKind.REPORT, DeadlineKind.REVIEW) and is_report(record, deadline):
+        return unreported(record, deadline, now=now)
     if deadline.kind is DeadlineKind.REVIEW:
         return review_overdue(
             record, deadline, rules=break_glass, directory=directory, now=now, repage_sec=repage_sec

@@ -49,10 +49,12 @@ TABLE: tuple[Transition, ...] = (
     Transition(kind="grant.expired", source=Status.APPROVED, target=Status.APPROVED, by="timer"),
     Transition(kind="grant.redeemed", source=Status.ALLOWED, target=Status.ALLOWED, by="executor"),
     Transition(kind="grant.redeemed", source=Status.APPROVED, target=Status.APPROVED, by="executor"),
-    Transition(kind="grant.revoked", source=Status.ALLOWED, target=Status.ALLOWED, by="operator"),
-    Transition(kind="grant.revoked", source=Status.APPROVED, target=Status.APPROVED, by="operator"),
+    Transition(kind="grant.revoked", source=Status.ALLOWED, target=Status.ALLOWED, by="person"),
+    Transition(kind="grant.revoked", source=Status.APPROVED, target=Status.APPROVED, by="person"),
     Transition(kind="outcome.reported", source=Status.ALLOWED, target=Status.ALLOWED, by="executor"),
     Transition(kind="outcome.reported", source=Status.APPROVED, target=Status.APPROVED, by="executor"),
+    Transition(kind="outcome.overdue", source=Status.ALLOWED, target=Status.ALLOWED, by="timer"),
+    Transition(kind="outcome.overdue", source=Status.APPROVED, target=Status.APPROVED, by="timer"),
 )
 """Every legal move of an action. What is not here cannot happen."""
 

@@ -71,11 +71,13 @@ class Editable:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GrantTerms:
-    """How long an approval can be collected, how long each minted grant lives, and for whom it is."""
+    """How long an approval can be collected, how long each minted grant lives, for whom it is, and how soon after its
+    redemption the outcome has to be reported (None: as the constraints suggest)."""
 
     ttl_sec: int = 900
     valid_for_sec: int = 86_400
     audience: str | None = None
+    report_within_sec: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -213,11 +213,13 @@ class EvidenceItem(Section):
 
 
 class GrantItem(Section):
-    """How long an approval can be collected, how long each grant lives, and for whom it is."""
+    """How long an approval can be collected, how long each grant lives, for whom it is, and how soon after its
+    redemption the outcome has to be reported."""
 
     ttl: Duration | None = None
     valid_for: Duration | None = None
     audience: Name | None = None
+    report_within: Annotated[Duration, Field(gt=0)] | None = None
 
 
 class Approval(Section):

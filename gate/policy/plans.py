@@ -165,4 +165,5 @@ def grant_terms(approval: Approval | None) -> GrantTerms:
         ttl_sec=grant.ttl if grant.ttl is not None else usual.ttl_sec,
         valid_for_sec=grant.valid_for if grant.valid_for is not None else usual.valid_for_sec,
         audience=grant.audience,
+        report_within_sec=grant.report_within,
     )

@@ -31,6 +31,7 @@ from gate.store.rows import (
 from gate.store.tables import (
     PENDING,
     REVIEW,
+    UNKNOWN,
     actions,
     cards,
     deadlines,
@@ -193,6 +194,10 @@ class SqlActions:
         by_id = {record.id: record for record in found if record.in_review}
         return tuple(by_id[each] for each in ids if each in by_id)
 
+    async def unknown(self, *, limit: int) -> tuple[ActionRecord, ...]:
+        by_time = WHOLE.where(UNKNOWN).order_by(actions.c.report_by.desc())
+        return await self._whole(by_time.limit(limit))
+
     async def in_digest(self, digest_id: str, *, limit: int) -> tuple[ActionRecord, ...]:
         member = cards.c.digest == digest_id
         rank = case({risk.value: risk.rank for risk in Risk}, value=actions.c.risk, else_=0)
@@ -287,8 +292,8 @@ def _key(idempotency_key: str) -> str:
 
 
 def _demand_sound(record: ActionRecord) -> None:
-    if (record.deadline is not None) != (record.status is Status.PENDING or record.in_review):
-        raise ValueError(f"{record.id}: a deadline is armed exactly while pending or in review")
+    if (record.deadline is not None) != record.awaited:
+        raise ValueError(f"{record.id}: a deadline is armed exactly while pending, in review or unreported")
     if record.proposal.payload is not record.proposed.payload and (
         record.proposal.payload != record.proposed.payload
     ):

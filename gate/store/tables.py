@@ -79,6 +79,8 @@ actions = Table(
     Column("joined", Integer, nullable=False, server_default="0"),
     Column("emergency", Text),
     Column("twin", KEY),  # what equal proposals have in common; none where they are not to join
+    Column("report_by", Instant),
+    Column("revoked_by", Words),
 )
 PENDING = actions.c.status == literal_column("'pending'")
 """For queries, too: a planner takes a partial index only where it reads the very constant, not a parameter."""
@@ -86,6 +88,10 @@ PENDING = actions.c.status == literal_column("'pending'")
 ASKED = actions.c.plan.is_not(None)
 """Whoever was let through or refused by policy alone asked nobody."""
 
+UNKNOWN = actions.c.report_by.is_not(None) & actions.c.outcome.is_not(None)
+"""Used releases of which it is not known what came."""
+
+Index("ix_actions_unknown", actions.c.report_by, sqlite_where=UNKNOWN, postgresql_where=UNKNOWN)
 Index("ix_actions_newest", actions.c.created_at, actions.c.id)
 Index("ix_actions_asked", actions.c.created_at, sqlite_where=ASKED, postgresql_where=ASKED)
 Index("ix_actions_like_it", actions.c.agent_id, actions.c.topic, actions.c.created_at)

@@ -16,6 +16,7 @@ from gate.usecases.directory import directory_now
 from gate.usecases.emergencies import people_of, to_review
 from gate.usecases.ports import ActionFilter, Deps, Message, Transaction
 from gate.usecases.slack_ids import slack_ids_of
+from gate.usecases.unknowns import unknown_of
 from gate.usecases.viewing import action_view, left_in_peace, person_ref
 from gate.usecases.views import (
     ActionView,
@@ -73,6 +74,7 @@ async def queue(deps: Deps, person_id: str) -> QueueView:
         lines = [await _line(tx, r, s, directory, grantors) for r, s in mine[:QUEUE_LIMIT]]
         lent = await of_person(deps, tx, person_id)
         reviews = await to_review(deps, tx, directory, person_id)
+        unknown = await unknown_of(deps, tx, directory, person_id)
         recent = await tx.actions.page(ActionFilter(since=now - timedelta(days=7)), cursor=None, limit=200)
         slack_ids = await slack_ids_of(tx, directory, (person_id,))
     decided = [
@@ -91,6 +93,7 @@ async def queue(deps: Deps, person_id: str) -> QueueView:
         decided=tuple(sorted(decided, key=lambda d: d.at, reverse=True)[:5]),
         delegations=lent,
         reviews=reviews,
+        unknown=unknown,
     )
 
 
@@ -187,4 +190,5 @@ def _people_of(record: ActionRecord, directory: Directory) -> tuple[str, ...]:
         *(p for pair in stand_ins(record, record.asked, directory) for p in pair),
         *(v.editor for v in record.versions if v.editor),
         *(people_of(record.emergency) if record.emergency else ()),
+        *((record.revoked_by,) if record.revoked_by else ()),
     )

@@ -105,11 +105,12 @@ class RedeemGrant:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RevokeGrants:
-    """An operator takes back the release of an action; nothing more is issued for it."""
+    """An operator, or the person named, takes back the release of an action; nothing more is issued for it."""
 
     action_id: str
-    operator: str
     reason: str
+    operator: str | None = None
+    person: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gate.domain.action import Agent
 from gate.domain.refusal import Refused
-from gate.domain.release import report as reported
+from gate.domain.reporting import report as reported
 from gate.domain.request import ActionRecord
 from gate.domain.transitions import Change
 from gate.usecases.commands import Done, ReportOutcome

@@ -275,6 +275,7 @@ def _decision(record: ActionRecord, ref: Callable[[str], PersonRef]) -> Decision
         category=REJECT_CATEGORIES.get(rejection.category) if rejection else None,
         comment=(rejection.comment or None) if rejection else record.decision_note,
         taken_back=record.grants_revoked,
+        taken_back_by=ref(record.revoked_by) if record.revoked_by else None,
         on_behalf_of=ref(grantor) if by_person and grantor is not None else None,
     )
 

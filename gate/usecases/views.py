@@ -126,7 +126,8 @@ class HistoryView:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecisionView:
     """How it ended. `by` is None where a timer, policy or the agent decided; `words` is one plain sentence part,
-    such as "Expired: nobody decided in time". `taken_back`: an operator revoked the release afterwards."""
+    such as "Expired: nobody decided in time". `taken_back`: the release was revoked afterwards, by `taken_back_by`
+    where that was a person in Slack."""
 
     status: Status
     at: datetime
@@ -135,6 +136,7 @@ class DecisionView:
     category: str | None = None
     comment: str | None = None
     taken_back: bool = False
+    taken_back_by: PersonRef | None = None
     on_behalf_of: PersonRef | None = None
 
 
@@ -178,6 +180,31 @@ class ReviewLine:
     at: datetime
     due_at: datetime
     overdue: bool
+    channel: str | None = None
+    message_ts: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReleaseLine:
+    """One unused release that a person may take back."""
+
+    action_id: str
+    summary: str
+    risk: Risk
+    agent_name: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnknownLine:
+    """An execution of a person's own agent of which it is not known what came of it since `at`."""
+
+    action_id: str
+    version: int
+    summary: str
+    risk: Risk
+    agent_name: str
+    at: datetime
     channel: str | None = None
     message_ts: str | None = None
 
@@ -304,7 +331,7 @@ class QueueLine:
 class QueueView:
     """What waits for one person; `mine` they may decide, soonest deadline first; `decided` is what they decided
     lately; `delegations` are those in force or to come that they gave or hold; `reviews` are the emergency releases
-    they have to look at, the longest due first."""
+    they have to look at, the longest due first; `unknown` are what their own agents left unknown, the newest first."""
 
     person: PersonRef
     now: datetime
@@ -315,6 +342,7 @@ class QueueView:
     decided: tuple[DecidedLine, ...] = ()
     delegations: tuple[DelegationView, ...] = ()
     reviews: tuple[ReviewLine, ...] = ()
+    unknown: tuple[UnknownLine, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

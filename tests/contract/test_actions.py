@@ -322,3 +322,24 @@ async def test_pages_carry_versions_votes_and_reassignments_of_each_record(store
     async with store.reading() as tx:
         page = await tx.actions.page(ActionFilter(), cursor=None, limit=9)
     assert list(page.items) == changed[::-1]
+
+
+async def test_unknown_outcomes_are_found_the_newest_first(store: SqlStore) -> None:
+    """INV-22: what is owed is stored with its deadline, and what came to be unknown is found until it is settled."""
+    unknown = Outcome(result=Result.UNKNOWN, at=later(9), reporter="timer")
+    used = {"status": Status.ALLOWED, "redeemed_jti": "grt_1"}
+    due = Deadline(kind=DeadlineKind.REPORT, due_at=later(60), seq=2)
+    waiting = action(1, **used, report_by=later(60), deadline=due)
+    gone = [action(n, **used, report_by=later(n), outcome=unknown) for n in (2, 3, 4)]
+    known = action(5, **used, outcome=Outcome(result=Result.FAILED, at=later(9), reporter="agt_bot"))
+    await put(store, waiting, *gone, known, action(6))
+    assert await read(store) == waiting
+    async with store.reading() as tx:
+        assert [r.id for r in await tx.actions.unknown(limit=2)] == ["act_0004", "act_0003"]
+        assert [d.action_id for d in await tx.deadlines.due(later(60), limit=9)] == ["act_0001"]
+
+
+async def test_a_used_release_without_a_deadline_for_its_report_cannot_be_stored(store: SqlStore) -> None:
+    """INV-22, INV-24"""
+    with pytest.raises(ValueError, match="unreported"):
+        await put(store, action(status=Status.ALLOWED, redeemed_jti="grt_1", report_by=later(60)))

@@ -30,6 +30,7 @@ from gate.usecases.views import (
     ReviewLine,
     SlotView,
     StandInView,
+    UnknownLine,
     VoteView,
 )
 
@@ -519,11 +520,28 @@ REVIEWING_QUEUE = replace(
         for summary, late in (("Refund $1,400.00 to order 881", True), (MENTIONING.summary, False))
     ),
 )
+UNKNOWN_QUEUE = replace(
+    EMPTY_QUEUE,
+    unknown=tuple(
+        UnknownLine(
+            action_id=ACTION,
+            version=1,
+            summary=summary,
+            risk=Risk.HIGH,
+            agent_name="support-bot",
+            at=NOW - timedelta(hours=3),
+            channel=channel,
+            message_ts="1762955040.000100" if channel else None,
+        )
+        for summary, channel in (("Refund $1,400.00 to order 881", "C0APPROVALS"), (MENTIONING.summary, None))
+    ),
+)
 FULL_QUEUE = replace(
     LENDING_QUEUE,
     mine=tuple(queue_line(REFUND, number=n) for n in range(60)),
     delegations=(LENT,) * 12,
     reviews=REVIEWING_QUEUE.reviews * 9,
+    unknown=UNKNOWN_QUEUE.unknown * 9,
 )
 """As much as there can be at once."""
 QUEUES = {
@@ -531,6 +549,7 @@ QUEUES = {
     "busy": QUEUE,
     "lending": LENDING_QUEUE,
     "reviewing": REVIEWING_QUEUE,
+    "unknown": UNKNOWN_QUEUE,
     "full": FULL_QUEUE,
 }
 

@@ -229,7 +229,7 @@ MUTANTS = (
     Mutant(
         "INV-17 an overdue review is asked for once only",
         "gate/domain/supervision.py",
-        "        deadline=following,\n",
+        "        deadline=next_duty(replace(record, emergency=again)),\n",
         "        deadline=deadline,\n",
         "tests/unit/domain/test_breaking.py",
     ),
@@ -285,6 +285,27 @@ MUTANTS = (
         "gate/domain/release.py",
         "if payload_sha256 != grant.payload_sha256:",
         "if False:",
+    ),
+    Mutant(
+        "INV-22 nobody waits for a report",
+        "gate/domain/release.py",
+        "        report_by=due,\n        deadline=next_duty(replace(record, report_by=due)),\n",
+        "",
+        f"{DOMAIN}/test_reporting.py",
+    ),
+    Mutant(
+        "INV-22 the report is forgotten over the review",
+        "gate/domain/reporting.py",
+        "due_at=min(due)",
+        "due_at=due[-1]",
+        f"{DOMAIN}/test_reporting.py",
+    ),
+    Mutant(
+        "INV-22 a late report is as good as one in time",
+        "gate/domain/reporting.py",
+        "if record.report_by is not None and now > record.report_by:",
+        "if False:",
+        f"{DOMAIN}/test_reporting.py",
     ),
     Mutant(
         "INV-24 a pending request loses its timer",

@@ -98,6 +98,10 @@ class Actions(Protocol):
         """Emergency releases that no supervisor has looked at, the longest due first."""
         ...
 
+    async def unknown(self, *, limit: int) -> tuple[ActionRecord, ...]:
+        """Used releases of which it is not known what came, the newest first."""
+        ...
+
     async def in_digest(self, digest_id: str, *, limit: int) -> tuple[ActionRecord, ...]:
         """Pending actions that share this message, the highest risk first, then the soonest SLA."""
         ...

@@ -57,6 +57,7 @@ KINDS = (
     "grant.redeemed",
     "grant.revoked",
     "outcome.reported",
+    "outcome.overdue",
     "something.new",
 )
 

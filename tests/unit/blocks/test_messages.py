@@ -57,7 +57,7 @@ from tests.unit.blocks.surfaces import KINDS, event
         ("approval.timeout_allowed", APPROVED, "Released without a person: low risk, and nobody objected"),
         ("action.cancelled", CANCELLED, "support-bot took the request back."),
         ("grant.redeemed", APPROVED, "Handed to the executor: version 2 as approved."),
-        ("grant.revoked", APPROVED, "An operator took the release back"),
+        ("grant.revoked", APPROVED, "Ana Ruiz took the release back"),
         ("outcome.reported", FAILED, "Outcome: execution failed. Defect reported. Incident reported."),
     ],
     ids=lambda value: value if isinstance(value, str) and "." in value[:20] else "",

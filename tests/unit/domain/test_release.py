@@ -8,7 +8,8 @@ import pytest
 
 from gate.domain.action import Agent
 from gate.domain.refusal import Refused
-from gate.domain.release import collectable, minting, redeem, report, revoke
+from gate.domain.release import collectable, minting, redeem, revoke
+from gate.domain.reporting import report
 from gate.domain.request import ActionRecord, Grant, GrantState, Result
 from gate.domain.review import approve
 from gate.domain.transitions import Change

@@ -22,7 +22,8 @@ from gate.domain.people import Directory
 from gate.domain.rebalancing import rebalance
 from gate.domain.refusal import Refused
 from gate.domain.release import collectable, minting, redeem, revoke
-from gate.domain.request import ActionRecord, Choice, DeadlineKind, Grant, Status
+from gate.domain.reporting import report
+from gate.domain.request import ActionRecord, Choice, DeadlineKind, Grant, Result, Status
 from gate.domain.review import approve, cancel, edit, reassign, reject
 from gate.domain.risk import Risk
 from gate.domain.routing import Load
@@ -524,6 +525,20 @@ class OneAction(RuleBasedStateMachine):
             self.redeemed.append(grant.jti)
 
     @decided
+    @rule(what=st.sampled_from(list(Result)))
+    def is_reported(self, what: Result) -> None:
+        before = self.record
+        told = report(
+            before, reporter=EXECUTOR, result=what, detail=None, defect=False, incident=False, now=self.now
+        )
+        if self.apply(told):
+            assert self.redeemed, "nothing was executed"
+            known = before.outcome
+            assert known is None or known.result is Result.UNKNOWN, "INV-22: what is known stands"
+            late = before.report_by is not None and self.now > before.report_by
+            assert ("late_ms" in self.history[-1].detail) == late, "INV-22"
+
+    @decided
     @rule()
     def is_revoked(self) -> None:
         if self.apply(revoke(self.record, operator="root", reason="x", now=self.now)):
@@ -534,9 +549,14 @@ class OneAction(RuleBasedStateMachine):
         if not hasattr(self, "record"):
             return
         record = self.record
-        assert (record.deadline is not None) == (record.status is Status.PENDING or record.in_review), (
-            "INV-24"
-        )
+        owed = self.redeemed and record.outcome is None
+        waits = record.status is Status.PENDING or record.in_review or bool(owed)
+        assert (record.deadline is not None) == waits, "INV-24, INV-22"
+        if record.deadline is not None and owed:
+            assert record.report_by is not None
+            assert record.deadline.due_at <= record.report_by, (
+                "INV-22: the report is not forgotten over the review"
+            )
         assert len(self.redeemed) <= 1, "INV-18, INV-19"
         if record.status is Status.PENDING:
             self.time_runs()
@@ -573,7 +593,7 @@ class OneAction(RuleBasedStateMachine):
         """INV-29: left alone from here on, it is decided, or held and paged again; it never just stops."""
         for _ in range(LONG):
             due = self.record.deadline if hasattr(self, "record") else None
-            if due is None or due.kind is DeadlineKind.REPAGE or self.record.in_review:
+            if due is None or due.kind is DeadlineKind.REPAGE or self.record.status is Status.APPROVED:
                 break
             self.now = max(self.now, due.due_at)
             self.a_deadline_comes()
