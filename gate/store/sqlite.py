@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -59,7 +60,8 @@ class FileLock:
 
 
 def prepare_file(path: Path) -> None:
-    """Make folder (0700) and file (0600) where they are missing; refuse a file that others may read or write."""
+    """Make folder (0700) and file (0600) where they are missing; refuse a file that others may read or write, and a log
+    left beside it that they may: it holds the same rows."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -69,11 +71,17 @@ def prepare_file(path: Path) -> None:
         mode = os.fstat(handle).st_mode & 0o777
     finally:
         os.close(handle)
-    if mode & 0o077:
-        raise DatabaseRefused(
-            f"{path} may be read or written by other accounts (mode {mode:04o}). It holds every payload and "
-            f"decision: make it private with `chmod 600 {path}` and start again."
-        )
+    modes = {path: mode}
+    for suffix in ("-wal", "-journal"):
+        beside = path.with_name(path.name + suffix)
+        with contextlib.suppress(FileNotFoundError):
+            modes[beside] = beside.stat().st_mode & 0o777
+    for each, mode in modes.items():
+        if mode & 0o077:
+            raise DatabaseRefused(
+                f"{each} may be read or written by other accounts (mode {mode:04o}). It holds every payload and "
+                f"decision: make it private with `chmod 600 {each}` and start again."
+            )
 
 
 def sync_engine(address: Address) -> Engine:

@@ -38,12 +38,25 @@ async def test_folder_and_files_are_private(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("opened_to", [0o640, 0o604, 0o620, 0o666])
 async def test_a_file_that_others_may_read_or_write_is_refused(tmp_path: Path, opened_to: int) -> None:
+    """Threat 29"""
     path = tmp_path / "gate.db"
     migrate.upgrade(f"sqlite:///{path}")
     path.chmod(opened_to)
     with pytest.raises(DatabaseRefused, match=f"mode {opened_to:04o}.*chmod 600 {path}"):
         await open_store(f"sqlite:///{path}", clock=SetClock()).start()
     assert mode(path) == opened_to
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-journal"])
+async def test_a_log_beside_the_file_that_others_may_read_is_refused(tmp_path: Path, suffix: str) -> None:
+    """Threat 29: the newest payloads are in the log, whatever the database's own mode is."""
+    path = tmp_path / "gate.db"
+    migrate.upgrade(f"sqlite:///{path}")
+    beside = path.with_name(path.name + suffix)
+    beside.touch()
+    beside.chmod(0o644)
+    with pytest.raises(DatabaseRefused, match=f"mode 0644.*chmod 600 {beside}"):
+        await open_store(f"sqlite:///{path}", clock=SetClock()).start()
 
 
 async def test_a_second_store_on_the_file_is_refused_until_the_first_closes(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from gate.domain.request import Status
-from tests.integration.bot.stage import APPROVALS, POLICY, Stage, buttons, texts
+from tests.integration.bot.stage import APPROVALS, PEOPLE, POLICY, Stage, buttons, texts
 
 
 async def test_one_click_approves_and_says_so(play: Stage) -> None:
@@ -40,6 +40,26 @@ async def test_two_clicks_reject_with_a_reason(play: Stage) -> None:
     assert after.rejection is not None
     assert (after.rejection.category, after.rejection.comment) == ("wrong_amount", "It was 140.")
     assert play.slack.modal("U0ANA") is None
+
+
+async def test_a_second_account_of_the_owner_is_the_owner_or_nobody(play: Stage) -> None:
+    """INV-05, threat 8: an address that people.yaml gives to the owner makes its account the owner; once the owner is
+    pinned to one account no other acts for them."""
+    address = "own.private@meridian.example"
+    play.slack.change_user("U0DEV", email=address, real_name="Own Ferrari")
+    alias = PEOPLE.replace("slack: U0DEV", "slack: U0OTHER").replace(
+        "email: own@meridian.example", f"email: own@meridian.example, aliases: [{address}]"
+    )
+    record = await play.propose()
+    channel, ts = await play.posted(record)
+    play.source.load(POLICY, alias)
+    await play.slack.click("U0DEV", channel, ts, "approve")
+    await play.told("U0DEV", "", limit=30)
+    play.source.load(POLICY, alias.replace(", slack: U0OWN", ""))
+    seen = len(play.slack.ephemerals("U0DEV"))
+    await play.slack.click("U0DEV", channel, ts, "approve")
+    await play.told("U0DEV", "You own the agent support-bot", seen=seen, limit=30)
+    assert (await play.load(record.id)).votes == ()
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,8 @@ def test_everything_written_is_for_its_owner_alone(house: House):
 
 
 def test_readiness_names_a_policy_that_did_not_load_and_the_record_one_that_did(house: House):
-    """A broken file leaves the last good set running and says so; a good one is on record before it decides."""
+    """A broken file leaves the last good set running and says so; a good one is on record before it decides, and a
+    changed byte is another digest (threat 21)."""
     running, url = house.serve()
     assert ask(f"{url}/readyz")[0] == 200
     key = house.json("agents", "add", "reader", "--team", "t", "--owner", "own", "--scope", "read")["key"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tools import lock
-from tools.check_invariants import find_tests, problems, refreshed, rows_of
+from tools.check_invariants import THREATS, find_tests, problems, refreshed, rows_of
 from tools.check_links import broken_links
 from tools.check_words import offences
 
@@ -73,6 +73,32 @@ def test_a_missing_row_and_an_unknown_number_are_problems() -> None:
     found = list(problems(page, {99: ["tests/test_suite.py::test_x"]}))
     assert any("one row for each" in problem for problem in found)
     assert any("INV-99, which does not exist" in problem for problem in found)
+
+
+def test_threats_are_named_in_words_several_at_once_and_by_whole_files(tmp_path: Path) -> None:
+    folder = tmp_path / "tests"
+    folder.mkdir()
+    suite = (
+        '"""Grants offline (threats 11, 12 and 13)."""\ndef test_it():\n    """INV-19, threat 12: no 99"""\n'
+    )
+    (folder / "test_grants.py").write_text(suite + "def test_threat_07_by_name(): ...\n", encoding="utf-8")
+    assert find_tests(folder, THREATS) == {
+        7: ["tests/test_grants.py::test_threat_07_by_name"],
+        11: ["tests/test_grants.py"],
+        12: ["tests/test_grants.py", "tests/test_grants.py::test_it"],
+        13: ["tests/test_grants.py"],
+    }
+    assert find_tests(folder) == {19: ["tests/test_grants.py::test_it"]}
+
+
+def test_a_defence_without_a_test_is_a_problem_and_no_defence_claims_nothing() -> None:
+    rows = [
+        f"| THREAT-{n:02d} | Somebody tries | {'no' if n == 35 else 'it is refused'} | |"
+        for n in range(1, 36)
+    ]
+    page = refreshed("\n".join(rows) + "\n", {n: ["tests/test_x.py"] for n in range(1, 34)}, THREATS)
+    found = list(problems(page, {n: ["tests/test_x.py"] for n in range(1, 34)}, THREATS))
+    assert found == ["THREAT-34 is claimed as built and no test names it: Somebody tries"]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
@@ -26,4 +26,4 @@ def upgrade() -> None:
         sqlite_where=sa.text("report_by IS NOT NULL AND outcome IS NOT NULL"),
         postgresql_where=sa.text("report_by IS NOT NULL AND outcome IS NOT NULL"),
     )
-    op.execute("UPDATE compatibility SET since = '0011'")
+    op.execute("UPDATE compatibility SET since = '0012'")
