@@ -12,7 +12,7 @@ import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from gate.usecases.ports import Deps, Store, StoreUnavailable, Transaction
+from gate.usecases.ports import Crowded, Deps, Store, StoreUnavailable, Transaction
 from tests.integration.http.door import Door, open_door, secret
 
 
@@ -60,6 +60,22 @@ async def broken(tmp_path: Path) -> AsyncIterator[tuple[Door, Failing]]:
     url = f"sqlite:///{tmp_path / 'gate.db'}"
     async with open_door(url, tmp_path / "keys", change=put_between, readiness=None) as door:
         yield door, made[0]
+
+
+@pytest.mark.parametrize(
+    ("whole", "status", "code"), [(False, 429, "too_many_requests"), (True, 503, "store_unavailable")]
+)
+async def test_a_crowd_is_told_to_come_again(
+    broken: tuple[Door, Failing], whole: bool, status: int, code: str
+) -> None:
+    """Threat 23: whose requests are too many is told apart from a gate that has too many of everybody."""
+    door, store = broken
+    store.error = Crowded(whole=whole)
+    got = await door.propose(headers={"Idempotency-Key": "k"})
+    assert (got.status, got.code) == (status, code)
+    assert int(got.headers["Retry-After"]) > 0
+    store.error = None
+    assert (await door.propose(headers={"Idempotency-Key": "k"})).status == 202
 
 
 async def test_a_decision_that_cannot_be_kept_is_not_made(broken: tuple[Door, Failing]) -> None:
