@@ -137,7 +137,9 @@ class Settings(BaseSettings):
     people: Path = Path("policies/people.yaml")
     """The file of persons, groups and rotas."""
     keys: Path = Path("var/keys/")
-    """The folder of signing keys, made on the first start with mode 0700; replicas share one."""
+    """The folder of keys, made on the first start with mode 0700; replicas share one."""
+    key_command: str | None = None
+    """A program that keeps the sealing keys: called with `wrap` or `unwrap` and an id, base64 in and out."""
     callback_hosts: Listed = ()
     """Where callbacks may go, by commas: `hooks.example.com`, `*.example.com`, `localhost:9000`."""
     callback_networks: Networks = ()

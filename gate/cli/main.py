@@ -23,6 +23,7 @@ VERBS = {
     "agents": "gate.cli.agents:app",
     "grants": "gate.cli.releases:app",
     "outbox": "gate.cli.outbox:app",
+    "keys": "gate.cli.keys:app",
     "audit": "gate.cli.auditing:app",
 }
 """Each verb, and where it is found: a function, or a family of verbs."""

@@ -28,6 +28,7 @@ from gate.store.rows import (
     version_row,
     vote_row,
 )
+from gate.store.sealing import Seal, Sealer
 from gate.store.tables import (
     PENDING,
     REVIEW,
@@ -46,9 +47,11 @@ from gate.usecases.ports import ActionFilter, Clock, LikeIt, Page
 class SqlActions:
     """Implements `ports.Actions`."""
 
-    def __init__(self, bound: Bound, clock: Clock) -> None:
+    def __init__(self, bound: Bound, clock: Clock, sealer: Sealer) -> None:
         self._bound = bound
         self._clock = clock
+        self._sealer = sealer
+        self._seals: dict[str, Seal] = {}
         # Records this transaction has read or written, so that `save` knows what is stored already.
         self._seen: dict[str, ActionRecord] = {}
 
@@ -62,7 +65,8 @@ class SqlActions:
             record, idempotency_key=idempotency_key, body_sha256=body_sha256
         ):
             return False
-        columns = fixed_columns(record) | changing_columns(record, None)
+        seal = self._seals[record.id] = self._sealer.new(record.id)
+        columns = fixed_columns(record, seal) | changing_columns(record, None, seal)
         if twin is None:
             await self._bound.put(actions, columns)
         elif not await self._bound.put_new(actions, columns | {"twin": twin}):
@@ -115,8 +119,9 @@ class SqlActions:
             if before is None or before.revision != expected_revision:
                 return False
         _demand_continues(before, record)
-        guarded = {"id": record.id, "revision": expected_revision}
-        if not await self._bound.change(actions, guarded, changing_columns(record, before)):
+        seal = self._seals[record.id]
+        guarded = {"id": record.id, "revision": expected_revision, "data_key": seal.data_key}
+        if not await self._bound.change(actions, guarded, changing_columns(record, before, seal)):
             return False
         await self._add_new((before, record))
         self._seen[record.id] = record
@@ -138,8 +143,13 @@ class SqlActions:
         for before, record in moves:
             _demand_sound(record)
             _demand_continues(before, record)
-            columns = changing_columns(record, before)
-            guard = {"guarded_id": record.id, "guarded_revision": before.revision}
+            seal = self._seals[record.id]
+            columns = changing_columns(record, before, seal)
+            guard = {
+                "guarded_id": record.id,
+                "guarded_revision": before.revision,
+                "guarded_key": seal.data_key,
+            }
             alike.setdefault(tuple(columns), []).append(columns | guard)
         for columns, rows in alike.items():
             guarded = (
@@ -147,6 +157,7 @@ class SqlActions:
                 .where(
                     actions.c.id == bindparam("guarded_id"),
                     actions.c.revision == bindparam("guarded_revision"),
+                    actions.c.data_key.is_not_distinct_from(bindparam("guarded_key")),
                 )
                 .values({name: bindparam(name) for name in columns})
             )
@@ -232,10 +243,12 @@ class SqlActions:
         passed_on = await self._hanging(
             reassignments, reassignments.c.seq, [row.id for row in rows if row.reassignments]
         )
-        return tuple(
-            to_record(row, edited.get(row.id, ()), voted.get(row.id, ()), passed_on.get(row.id, ()))
-            for row in rows
-        )
+        found: list[ActionRecord] = []
+        for row in rows:
+            seal = self._seals[row.id] = self._sealer.of(row.id, row.data_key)
+            hanging = edited.get(row.id, ()), voted.get(row.id, ()), passed_on.get(row.id, ())
+            found.append(to_record(row, *hanging, seal))
+        return tuple(found)
 
     async def _hanging(
         self, table: Table, order: Any, action_ids: Sequence[str], *, beyond: int = -1
@@ -253,13 +266,14 @@ class SqlActions:
         armed: list[dict[str, Any]] = []
         disarmed: list[str] = []
         for before, record in moves:
+            seal = self._seals[record.id]
             made = 0 if before is None else len(before.versions)
             cast = 0 if before is None else len(before.votes)
             asked = 0 if before is None else len(before.reassignments)
-            edited += (version_row(record.id, each) for each in record.versions[made:])
-            voted += (vote_row(record.id, cast + n, each) for n, each in enumerate(record.votes[cast:]))
+            edited += (version_row(record.id, each, seal) for each in record.versions[made:])
+            voted += (vote_row(record.id, cast + n, each, seal) for n, each in enumerate(record.votes[cast:]))
             new = enumerate(record.reassignments[asked:])
-            passed_on += (reassignment_row(record.id, asked + n, each) for n, each in new)
+            passed_on += (reassignment_row(record.id, asked + n, each, seal) for n, each in new)
             was = None if before is None else before.deadline
             if record.deadline is not None and record.deadline != was:
                 armed.append(deadline_row(record.id, record.deadline))

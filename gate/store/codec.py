@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_
 
 import orjson
 
-from gate.domain.action import Agent, Json, Proposal
+from gate.domain.action import Agent, Evidence, Json, Proposal
 from gate.domain.emergency import Emergency
 from gate.domain.request import Outcome, Rejection
 from gate.domain.verdict import ApprovalPlan, Verdict
@@ -31,6 +31,16 @@ T = TypeVar("T")
 
 class _Mismatch(ValueError):
     """What was read is not what the type says; the message has no contents in it."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Judged:
+    """What of a verdict quotes the proposal: the words for why, and the evidence that policy took from the payload,
+    as judged and as asked with."""
+
+    trigger: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    asked_with: tuple[Evidence, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -243,6 +253,7 @@ AGENT: Document[Agent] = Document(Agent)
 PROPOSAL: Document[Proposal] = Document(Proposal, without=frozenset({"payload"}))
 VERDICT: Document[Verdict] = Document(Verdict)
 PLAN: Document[ApprovalPlan] = Document(ApprovalPlan)
+JUDGED: Document[Judged] = Document(Judged)
 REJECTION: Document[Rejection] = Document(Rejection)
 OUTCOME: Document[Outcome] = Document(Outcome)
 EMERGENCY: Document[Emergency] = Document(Emergency)

@@ -19,6 +19,7 @@ from gate.store.bound import Bound
 from gate.store.kept_back import KeptBack, LookOnly
 from gate.store.raw_postgres import PostgresReader, PostgresWriter
 from gate.store.raw_sqlite import SqliteReader, SqliteWriter
+from gate.store.sealing import Sealer, SealingKeys
 from gate.store.transaction import SqlTransaction
 from gate.usecases.ports import Clock, StoreUnavailable, Transaction
 
@@ -31,21 +32,25 @@ WRITER_SEC = 10.0
 """How long a transaction waits for its turn to write (SQLite)."""
 
 
-def open_store(url: str, *, clock: Clock, exclusive: bool = True) -> SqlStore:
+def open_store(
+    url: str, *, clock: Clock, exclusive: bool = True, keys: SealingKeys | None = None
+) -> SqlStore:
     """The store at `url`, not started yet: `await store.start()` or `async with` opens it.
 
     `exclusive=False` is for short command-line verbs beside a running gate: it does not claim the SQLite file for
-    this process. Raises `DatabaseRefused` for a URL it cannot use.
+    this process. Without `keys` actions are written plain, and none that is sealed is read. Raises `DatabaseRefused`
+    for a URL it cannot use.
     """
-    return SqlStore(parse_address(url), clock=clock, exclusive=exclusive)
+    return SqlStore(parse_address(url), clock=clock, exclusive=exclusive, sealer=Sealer(keys))
 
 
 class SqlStore:
     """Implements `ports.Store` on SQLite or PostgreSQL."""
 
-    def __init__(self, address: Address, *, clock: Clock, exclusive: bool = True) -> None:
+    def __init__(self, address: Address, *, clock: Clock, exclusive: bool, sealer: Sealer) -> None:
         self.address = address
         self._clock = clock
+        self._sealer = sealer
         self._lock = sqlite.FileLock(address.path) if address.path is not None and exclusive else None
         self._turn = asyncio.Lock() if address.path is not None else None
         self._engines: list[AsyncEngine] = []
@@ -131,6 +136,23 @@ class SqlStore:
         """A transaction that sees one state of the database and cannot change it."""
         return self._transaction(writable=False)
 
+    async def scrub(self) -> None:
+        """Overwrite on disk what was replaced or deleted, as far as the database does that at all: SQLite's file and
+        log are written anew, PostgreSQL frees the rows. Raises `StoreUnavailable` while others use the file."""
+        if not self._engines:
+            raise StoreUnavailable("The store is not open.")
+        engine = self._engines[0]
+        with self._counted(), _availability():
+            async with self._my_turn(), engine.connect() as connection:
+                if self.address.postgres:
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    await connection.exec_driver_sql("VACUUM actions, versions, votes, reassignments")
+                    return
+                # Outside a transaction, which SQLAlchemy would begin.
+                raw: Any = (await connection.get_raw_connection()).driver_connection
+                for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                    await raw.execute(statement)
+
     async def check(self) -> None:
         """Commits a row of its own, because only a commit shows that the next one would succeed.
 
@@ -160,7 +182,7 @@ class SqlStore:
     @asynccontextmanager
     async def _transaction(self, *, writable: bool) -> AsyncIterator[Transaction]:
         async with self._bound(writable=writable) as bound:
-            yield SqlTransaction(bound, self._clock)
+            yield SqlTransaction(bound, self._clock, self._sealer)
 
     @property
     def now(self) -> Transaction:
@@ -170,6 +192,7 @@ class SqlStore:
         return SqlTransaction(
             LookOnly(postgres=self.address.postgres, asking=self._batches.ask, reading=self._read),
             self._clock,
+            self._sealer,
         )
 
     @asynccontextmanager
@@ -183,7 +206,7 @@ class SqlStore:
                 bound = KeptBack(
                     postgres=self.address.postgres, asking=batches.ask, reading=self._read, beside=beside
                 )
-                yield SqlTransaction(bound, self._clock)
+                yield SqlTransaction(bound, self._clock, self._sealer)
                 if bound.writes.anything:
                     await batches.commit(turn, bound.writes)
             finally:

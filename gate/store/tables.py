@@ -38,7 +38,7 @@ def _of_action() -> Column[str]:
 
 
 # What is asked for stands in columns of its own; the whole truth is in the JSON documents. The payload as proposed is
-# kept once, as version 1.
+# kept once, as version 1. What may be somebody's data is sealed (`rows.SEALED`).
 actions = Table(
     "actions",
     metadata,
@@ -81,6 +81,8 @@ actions = Table(
     Column("twin", KEY),  # what equal proposals have in common; none where they are not to join
     Column("report_by", Instant),
     Column("revoked_by", Words),
+    Column("data_key", Text),  # the key its sealed columns open with, wrapped; none where they are plain
+    Column("judged", Text),
 )
 PENDING = actions.c.status == literal_column("'pending'")
 """For queries, too: a planner takes a partial index only where it reads the very constant, not a parameter."""

@@ -18,6 +18,8 @@ from gate.store.outbox import SqlOutbox
 from gate.store.pings import SqlPings
 from gate.store.pins import SqlPins
 from gate.store.publications import SqlPublications
+from gate.store.sealing import Sealer
+from gate.store.seals import SqlSeals
 from gate.store.shown import SqlSights
 from gate.store.snapshots import SqlSnapshots
 from gate.store.tree import SqlTree
@@ -27,8 +29,8 @@ from gate.usecases.ports import Clock
 class SqlTransaction:
     """Implements `ports.Transaction`."""
 
-    def __init__(self, bound: Bound, clock: Clock) -> None:
-        self.actions = SqlActions(bound, clock)
+    def __init__(self, bound: Bound, clock: Clock, sealer: Sealer) -> None:
+        self.actions = SqlActions(bound, clock, sealer)
         self.asks = SqlAsks(bound)
         self.deadlines = SqlDeadlines(bound)
         self.grants = SqlGrants(bound)
@@ -46,3 +48,4 @@ class SqlTransaction:
         self.listings = SqlListings(bound)
         self.snapshots = SqlSnapshots(bound)
         self.figures = SqlFigures(bound)
+        self.seals = SqlSeals(bound, self.actions, sealer)

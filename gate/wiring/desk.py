@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gate.clock import SteadyClock
 from gate.config import Settings
 from gate.ids import TimeSortedIds
+from gate.keyring.sealing import load_sealing_keys
 from gate.keyring.signer import load_signer
 from gate.store import SqlStore, open_store
 from gate.store.postgres import database_time
@@ -40,9 +41,10 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     clock = SteadyClock()
     rules: RulesSource = _NoRules()
     wakeups = LocalWakeups()
+    keys = load_sealing_keys(settings.keys, settings.key_command)
     async with AsyncExitStack() as begun:
         store = await begun.enter_async_context(
-            open_store(settings.database_url, clock=clock, exclusive=False)
+            open_store(settings.database_url, clock=clock, exclusive=False, keys=keys)
         )
         if not settings.on_sqlite:
             clock.anchor(await database_time(settings.database_url))

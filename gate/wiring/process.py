@@ -26,10 +26,11 @@ from gate.http.app import build_app, runner
 from gate.http.settings import Check, HttpSettings
 from gate.ids import TimeSortedIds
 from gate.keyring.checkpoints import load_checkpoint_signer
+from gate.keyring.sealing import SealingKeyring, load_sealing_keys
 from gate.keyring.signer import GrantSigner, load_signer
 from gate.keyring.webhooks import load_webhook_secrets
 from gate.metrics import Metrics
-from gate.store import open_store
+from gate.store import SqlStore, open_store
 from gate.store.postgres import database_time
 from gate.store.radio import PostgresRadio
 from gate.usecases.filling import SCHEDULE, USERGROUP, sources
@@ -104,6 +105,7 @@ class Gate:
         signer = load_signer(settings.keys)
         notary = load_checkpoint_signer(settings.keys)
         secrets = load_webhook_secrets(settings.keys)
+        sealing = await asyncio.to_thread(load_sealing_keys, settings.keys, settings.key_command)
         listening = begun.enter_context(listen(settings.bind, "GATE_BIND"))
         self.url = Address(listening.getsockname()[:2]).url
         public_url = settings.public_url or self.url
@@ -111,9 +113,10 @@ class Gate:
         files = PolicyFiles(settings.policies, settings.people)
         holder = await asyncio.to_thread(PolicyHolder, files, unserved=unserved(settings))
 
-        store = open_store(settings.database_url, clock=self._clock)
+        store = open_store(settings.database_url, clock=self._clock, keys=sealing)
         await store.start()
         begun.push_async_callback(store.close)
+        await _sealed_from_the_start(store, sealing)
         if not settings.on_sqlite:
             timekeeper = Timekeeper(self._clock, lambda: database_time(settings.database_url))
             await timekeeper.start()
@@ -351,6 +354,15 @@ async def serve(
             company.cancel()
             await asyncio.gather(company, return_exceptions=True)
         await gate.stop()
+
+
+async def _sealed_from_the_start(store: SqlStore, keys: SealingKeyring) -> None:
+    """Where nothing was stored before there were sealing keys, nothing plain is ever read."""
+    if keys.plain:
+        async with store.reading() as tx:
+            empty = await tx.seals.empty()
+        if empty:
+            keys.refuse_plain()
 
 
 def _check(name: str, problem: str | None) -> Check:

@@ -10,6 +10,7 @@ import pytest
 
 from gate.store import SqlStore, migrate, open_store
 from tests.contract.records import SetClock
+from tests.fakes.sealing import KEYS
 from tests.harness.databases import migrated
 
 
@@ -36,14 +37,14 @@ def clock() -> SetClock:
 
 @pytest.fixture
 async def store(database_url: str, clock: SetClock) -> AsyncIterator[SqlStore]:
-    async with open_store(database_url, clock=clock) as opened:
+    async with open_store(database_url, clock=clock, keys=KEYS) as opened:
         yield opened
 
 
 @pytest.fixture
 async def other_store(database_url: str, clock: SetClock, store: SqlStore) -> AsyncIterator[SqlStore]:
     """A second store on the same database: another replica, or a command-line verb."""
-    async with open_store(database_url, clock=clock, exclusive=False) as opened:
+    async with open_store(database_url, clock=clock, exclusive=False, keys=KEYS) as opened:
         yield opened
 
 

@@ -13,6 +13,7 @@ from gate.domain.request import GrantState
 from gate.store import open_store
 from gate.usecases.ports import Transaction
 from tests.contract.records import NOW, SetClock, action, approved, audited
+from tests.fakes.sealing import KEYS
 
 
 async def save(tx: Transaction, name: str) -> bool:
@@ -56,7 +57,7 @@ VERBS = {"hang": hang, "save": save, "add": add, "redeem": redeem, "number": num
 async def main(url: str, verb: str, name: str) -> None:
     go = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, go.set)
-    async with open_store(url, clock=SetClock(), exclusive=False) as store:
+    async with open_store(url, clock=SetClock(), exclusive=False, keys=KEYS) as store:
         await store.check()  # so that what follows is the race alone
         print("ready", flush=True)
         await go.wait()

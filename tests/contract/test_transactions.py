@@ -11,10 +11,12 @@ import sqlalchemy.exc
 from sqlalchemy import func, select, text
 
 from gate.store import SqlStore, open_store, tables
+from gate.store.sealing import Sealer
 from gate.store.transaction import SqlTransaction
 from gate.usecases.ports import Card, Pin, StoreUnavailable, Transaction
 from tests.contract.conftest import blocking_engine
 from tests.contract.records import NOW, SetClock, action, approved, audited, message
+from tests.fakes.sealing import KEYS
 
 
 async def submit(tx: Transaction, number: int = 1) -> None:
@@ -277,7 +279,9 @@ async def test_a_server_that_takes_no_writes_is_unavailable(store: SqlStore, clo
         name = connection.scalar(text("SELECT current_database()"))
         connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
     engine.dispose()
-    async with open_store(store.address.url.render_as_string(hide_password=False), clock=clock) as replica:
+    async with open_store(
+        store.address.url.render_as_string(hide_password=False), clock=clock, keys=KEYS
+    ) as replica:
         with pytest.raises(StoreUnavailable, match="read-only"):
             await replica.check()
 
@@ -332,7 +336,7 @@ async def test_what_waits_too_long_is_unavailable(store: SqlStore, other_store: 
     async def impatient() -> None:
         async with other_store._bound(writable=True) as bound:
             await bound.connection.execute(text("SET LOCAL lock_timeout = '50ms'"))
-            await SqlTransaction(bound, SetClock()).actions.save(
+            await SqlTransaction(bound, SetClock(), Sealer(KEYS)).actions.save(
                 approved(action(), "bo"), expected_revision=1
             )
 

@@ -37,6 +37,7 @@ from gate.usecases.ports import Deps, Limits, Rules
 from gate.usecases.redeem import redeem
 from gate.usecases.submit import submit
 from gate.workers.wakeups import LocalWakeups
+from tests.fakes.sealing import KEYS
 from tests.harness.databases import migrated
 
 PEOPLE = """
@@ -221,7 +222,7 @@ async def world(url: str, keys: Path, *, limits: Limits | None = None) -> AsyncI
     clock = SetClock()
     signer = load_signer(keys)
     source = Source(current=rules())
-    async with open_store(migrated(url), clock=clock) as store:
+    async with open_store(migrated(url), clock=clock, keys=KEYS) as store:
         deps = Deps(
             store=store,
             clock=clock,

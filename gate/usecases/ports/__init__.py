@@ -64,6 +64,7 @@ from gate.usecases.ports.record import (
     Stamp,
     Tree,
 )
+from gate.usecases.ports.seals import Seals
 from gate.usecases.ports.store import (
     AloneOnly,
     Crowded,
@@ -129,6 +130,7 @@ __all__ = (
     "Rules",
     "RulesSource",
     "SealedCheckpoint",
+    "Seals",
     "Shown",
     "Sights",
     "Signer",

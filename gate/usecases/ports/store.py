@@ -12,6 +12,7 @@ from gate.usecases.ports.actions import Actions, Asks, Deadlines, Grants
 from gate.usecases.ports.directory import Agents, Delegations, Listings, Pins
 from gate.usecases.ports.messages import Cards, Digests, Outbox, Pings, Sights
 from gate.usecases.ports.record import Audit, Publications, Snapshots, Tree
+from gate.usecases.ports.seals import Seals
 
 
 class Figures(Protocol):
@@ -69,6 +70,8 @@ class Transaction(Protocol):
     def snapshots(self) -> Snapshots: ...
     @property
     def figures(self) -> Figures: ...
+    @property
+    def seals(self) -> Seals: ...
 
 
 class Store(Protocol):

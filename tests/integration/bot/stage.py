@@ -27,6 +27,7 @@ from gate.usecases.ports import Card, Deps, Message
 from gate.usecases.submit import submit
 from gate.workers.outbox import OutboxWorker, Terms
 from gate.workers.wakeups import LocalWakeups
+from tests.fakes.sealing import KEYS
 from tests.fakes.world import Source, rules
 from tests.harness.databases import migrated
 
@@ -315,7 +316,7 @@ async def stage(
         )
         await begun.enter_async_context(slack)
         database = migrated(url or f"sqlite:///{folder}/gate.db")
-        store = await begun.enter_async_context(open_store(database, clock=clock))
+        store = await begun.enter_async_context(open_store(database, clock=clock, keys=KEYS))
         deps = Deps(
             store=store,
             clock=clock,

@@ -13,6 +13,7 @@ from gate.store import open_store
 from gate.usecases import cards
 from gate.usecases.commands import Done
 from gate.usecases.ports import Message
+from tests.fakes.sealing import KEYS
 from tests.fakes.world import POLICY, World
 
 OTHER = Agent(id="agt_other", name="other-bot", team="support", owner="own")
@@ -108,7 +109,7 @@ async def test_a_key_that_joined_leads_to_the_same_action_for_ever(gate: World):
 
 async def test_equal_proposals_at_once_are_one_action(gate: World):
     """INV-42: with keys of their own and without, on two connections; one card, one set of direct messages."""
-    async with open_store(gate.url, clock=gate.clock, exclusive=False) as beside:
+    async with open_store(gate.url, clock=gate.clock, exclusive=False, keys=KEYS) as beside:
         there = replace(gate.deps, store=beside)
         here = gate.deps
 
@@ -130,7 +131,7 @@ async def test_equal_proposals_at_once_are_one_action(gate: World):
 async def test_the_same_key_at_once_is_one_action_however_often_it_joins(gate: World):
     """INV-40, INV-42: a key that comes twice at once joins once."""
     await gate.propose(key="first", body="0")
-    async with open_store(gate.url, clock=gate.clock, exclusive=False) as beside:
+    async with open_store(gate.url, clock=gate.clock, exclusive=False, keys=KEYS) as beside:
         there = replace(gate, deps=replace(gate.deps, store=beside))
         found = await asyncio.gather(*(g.propose(key="k", body="1") for g in (gate, there, gate, there)))
     assert sorted((done.joined, done.replayed) for done in found) == [(False, True)] * 3 + [(True, False)]
@@ -140,7 +141,7 @@ async def test_the_same_key_at_once_is_one_action_however_often_it_joins(gate: W
 async def test_a_flood_of_joins_never_outruns_a_person(gate: World):
     """INV-03: a click counts although the record changes all the time."""
     record = (await gate.propose()).record
-    async with open_store(gate.url, clock=gate.clock, exclusive=False) as beside:
+    async with open_store(gate.url, clock=gate.clock, exclusive=False, keys=KEYS) as beside:
         flood = replace(gate, deps=replace(gate.deps, store=beside))
         voted = asyncio.Event()
 
