@@ -1,4 +1,4 @@
-"""`gate keys`: which keys seal what is stored, a new one, and bringing everything under it."""
+"""`gate keys`: which keys seal what is stored and which sign, a new one, and bringing everything under it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ import typer
 
 from gate.cli.output import fail, say, show
 from gate.cli.session import at_desk, explained, settings
+from gate.cli.signing import list_signing, rotate_signing
+from gate.keyring.rotation import KINDS
 from gate.keyring.sealing import load_sealing_keys
 from gate.wiring.desk import Desk
 
-app = typer.Typer(no_args_is_help=True, help="The keys that seal payloads, evidence and context.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The keys that seal payloads, evidence and context, and those the gate signs with.",
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
 
 PAGE = 200
+SEALING = "sealing"
 
 
 @app.command("show")
@@ -46,9 +52,23 @@ def show_(as_json: AsJson = False) -> None:
         say("Everything has to be sealed here; what is not is refused.")
 
 
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """The keys the gate signs with: id, file, and what each does from the next start on."""
+    list_signing(as_json=as_json)
+
+
 @app.command()
-def rotate(as_json: AsJson = False) -> None:
-    """Make a new sealing key; running gates use it from their next start, and read under it at once."""
+def rotate(
+    kind: Annotated[
+        str, typer.Argument(metavar="[KIND]", help=f"{SEALING}, {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+    ] = SEALING,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new key; running gates use it from their next start, and accept what it made at once."""
+    if kind != SEALING:
+        rotate_signing(kind, as_json=as_json)
+        return
     chosen = settings(as_json=as_json)
     with explained(as_json=as_json):
         made = load_sealing_keys(chosen.keys, chosen.key_command).rotate()

@@ -91,9 +91,17 @@ class LeafOut(Answer):
     hash: Sha256
 
 
+class HmacOut(Answer):
+    """HMAC-SHA256 over the canonical bytes, in hex, with the key of this id: proof for whoever has the key that this
+    gate wrote the record."""
+
+    key: str
+    sha256: Sha256
+
+
 class AuditRecordOut(Answer):
-    """One transition. `digest` is the SHA-256 of the record's canonical bytes: this object without `digest` and `leaf`,
-    with `"v": 1`, keys sorted, no white space."""
+    """One transition. `digest` is the SHA-256 of the record's canonical bytes: this object without `digest`, `leaf` and
+    `hmac`, with `"v": 1`, keys sorted, no white space."""
 
     kind: Annotated[str, Field(examples=["approval.granted"])]
     actor: Annotated[str, Field(examples=["person:ana"])]
@@ -102,6 +110,7 @@ class AuditRecordOut(Answer):
     detail: JsonObject
     digest: Sha256
     leaf: LeafOut
+    hmac: HmacOut | None
 
 
 class AuditPage(Answer):

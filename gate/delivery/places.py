@@ -13,6 +13,7 @@ import orjson
 from standardwebhooks import Webhook
 
 from gate.delivery.guarded import Caller
+from gate.delivery.webhook import signed_with
 from gate.domain.audit import timestamp
 from gate.domain.checkpoint import parse_checkpoint, parse_note
 from gate.usecases.ports import OUTBOX, Clock, Ids, Message, NotPublished, SealedCheckpoint, Store, Wakeups
@@ -93,7 +94,7 @@ class ToWebhook:
             "User-Agent": "signoff-webhooks/1",
             "webhook-id": event,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": " ".join(each.sign(event, now, body.decode()) for each in self._signatures),
+            "webhook-signature": signed_with(self._signatures, event, now, body),
         }
         status, _ = await self._caller.post(self._url, body, headers)
         if not 200 <= status < 300:

@@ -6,6 +6,7 @@ import ipaddress
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -95,9 +96,7 @@ class WebhookChannel:
             "User-Agent": "signoff-webhooks/1",
             "webhook-id": message.id,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": " ".join(
-                each.sign(message.id, now, body.decode()) for each in self._signatures
-            ),
+            "webhook-signature": signed_with(self._signatures, message.id, now, body),
         }
 
     def _event(self, message: Message, record: ActionRecord) -> dict[str, Any]:
@@ -116,6 +115,11 @@ class WebhookChannel:
             "datacontenttype": "application/json",
             "data": to_document(record, base=self._public_url).model_dump(mode="json"),
         }
+
+
+def signed_with(secrets: Sequence[Webhook], message_id: str, at: datetime, body: bytes) -> str:
+    """The header `webhook-signature`: one signature of each secret, so that receivers may know any of them."""
+    return " ".join(each.sign(message_id, at, body.decode()) for each in secrets)
 
 
 def _read_alike(url: str, target: tuple[str, int]) -> bool:

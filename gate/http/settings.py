@@ -25,12 +25,13 @@ class Check:
 class HttpSettings:
     """Times are in seconds.
 
-    `jwks` gives the public keys as a JWK set. `readiness` is asked by `/readyz`; without one, the store alone
-    is checked. `wait_limit` bounds how many requests may wait for a decision at once: past it a wait is not
-    honoured (the answer comes at once), and an event stream is refused.
+    `jwks` gives the public keys as a JWK set; `seal` the key id and HMAC of an audit record's bytes. `readiness` is
+    asked by `/readyz`; without one, the store alone is checked. `wait_limit` bounds how many requests may wait for a
+    decision at once: past it a wait is not honoured (the answer comes at once), and an event stream is refused.
     """
 
     jwks: Callable[[], Mapping[str, Json]]
+    seal: Callable[[bytes], tuple[str, str]] | None = None
     readiness: Callable[[], Awaitable[Sequence[Check]]] | None = None
     registry: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
     version: str = "0.1.0"

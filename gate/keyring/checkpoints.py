@@ -25,30 +25,36 @@ from gate.domain.checkpoint import (
 )
 from gate.keyring.folder import KeyringError, open_folder, read_or_create, read_secret
 
-_FILES = "checkpoint-*.key"
+FILES = "checkpoint-*.key"
+RETIRED = "checkpoint-*.pub"
 _FIRST = "checkpoint-0001.key"
 _PREFIX = "PRIVATE+KEY+"
 
 
 class CheckpointSigner:
-    """Implements `ports.Notary`: the last of its keys signs, all of them are known."""
+    """Implements `ports.Notary`: each of its keys signs, so that whoever knows one of them can go on verifying while
+    the next one is told. `retired` keys sign no more; what they signed stays signed."""
 
-    def __init__(self, keys: Sequence[tuple[PublicKey, Ed25519PrivateKey]]) -> None:
+    def __init__(
+        self, keys: Sequence[tuple[PublicKey, Ed25519PrivateKey]], retired: Sequence[PublicKey] = ()
+    ) -> None:
         if not keys:
             raise KeyringError("There is no checkpoint key to sign with.")
-        self.keys = tuple(public for public, _ in keys)
-        self._current = keys[-1]
+        self.keys = (*retired, *(public for public, _ in keys))
+        self._signing = tuple(keys)
 
     @property
     def origin(self) -> str:
         """The name of the record."""
-        return self._current[0].name
+        return self._signing[-1][0].name
 
     def sign(self, text: str) -> str:
-        """The text as a note signed by the current key."""
-        public, private = self._current
-        signature = NoteSignature(name=public.name, key_id=public.id, signature=private.sign(text.encode()))
-        return Note(text=text, signatures=(signature,)).whole()
+        """The text as a note, the signature of the newest key first."""
+        signatures = tuple(
+            NoteSignature(name=public.name, key_id=public.id, signature=private.sign(text.encode()))
+            for public, private in reversed(self._signing)
+        )
+        return Note(text=text, signatures=signatures).whole()
 
 
 def is_signature(public: bytes, signature: bytes, message: bytes) -> bool:
@@ -66,14 +72,15 @@ def load_checkpoint_signer(folder: Path) -> CheckpointSigner:
     Keys of one record have one name: a successor is made with the name of the first.
     """
     open_folder(folder)
-    if not any(folder.glob(_FILES)):
+    if not any(folder.glob(FILES)):
         read_or_create(folder / _FIRST, lambda: new_key(f"signoff/{secrets.token_hex(8)}"))
-    keys = [_parse(path) for path in sorted(folder.glob(_FILES))]
-    if len({public.name for public, _ in keys}) > 1:
+    keys = [_parse(path) for path in sorted(folder.glob(FILES))]
+    retired = [_retired(path) for path in sorted(folder.glob(RETIRED))]
+    if len({public.name for public in (*retired, *(public for public, _ in keys))}) > 1:
         raise KeyringError(
             f"The checkpoint keys in {folder} have different names; keep those of this gate's record only."
         )
-    return CheckpointSigner(keys)
+    return CheckpointSigner(keys, retired)
 
 
 def new_key(name: str) -> bytes:
@@ -82,6 +89,13 @@ def new_key(name: str) -> bytes:
     public = _public_of(name, Ed25519PrivateKey.from_private_bytes(seed))
     packed = base64.b64encode(ED25519 + seed).decode()
     return f"{_PREFIX}{name}+{public.id.hex()}+{packed}\n".encode()
+
+
+def _retired(path: Path) -> PublicKey:
+    try:
+        return parse_public_key(read_secret(path).decode("utf-8", "replace").strip())
+    except Malformed:
+        raise KeyringError(f"The file {path} holds no public key of a record.") from None
 
 
 def _parse(path: Path) -> tuple[PublicKey, Ed25519PrivateKey]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,18 @@ ALGORITHM = "Ed25519"
 TYPE = "signoff-grant+jwt"
 _CURVE = "Ed25519"
 _LONGEST = 65_536
+FILES = "grant-*.jwk"
 _FIRST = "grant-0001.jwk"
 
 
 class GrantSigner:
-    """Implements `ports.Signer` with the keys it is given: the last one signs, every one of them verifies."""
+    """Implements `ports.Signer` with the keys it is given: the last one signs, every one of them verifies.
 
-    def __init__(self, keys: list[OKPKey]) -> None:
+    `added` gives keys that were made since, so that a replica verifies, and publishes, what one that was started later
+    signs with; it goes on signing with its own until it is started anew.
+    """
+
+    def __init__(self, keys: list[OKPKey], *, added: Callable[[], list[OKPKey]] = list) -> None:
         if not keys:
             raise KeyringError("There is no grant key to sign with.")
         self._registry = jws.JWSRegistry(algorithms=[ALGORITHM])
@@ -37,6 +43,7 @@ class GrantSigner:
         if not isinstance(private, Ed25519PrivateKey):
             raise KeyringError(f"The last grant key is not a private {_CURVE} key.")
         self._sign = private.sign
+        self._added = added
 
     def sign(self, claims: Mapping[str, Any]) -> str:
         """A compact JWS over the claims as JSON. The header is always the same, so what is left of RFC 7515 is to join
@@ -52,7 +59,10 @@ class GrantSigner:
         """
         if len(token) > _LONGEST or not token.isascii() or token.count(".") != 2:
             return None
-        key = self._by_header.get(token.partition(".")[0])
+        header = token.partition(".")[0]
+        if header not in self._by_header:
+            self._look_for_added()
+        key = self._by_header.get(header)
         if key is None:
             return None
         try:
@@ -62,8 +72,12 @@ class GrantSigner:
             return None
         return claims if isinstance(claims, dict) else None
 
+    def _look_for_added(self) -> None:
+        self._by_header |= {_header_segment(key, self._registry): key for key in self._added()}
+
     def jwks(self) -> dict[str, Any]:
-        """The public keys as a JWK set (RFC 7517), for verifying offline."""
+        """The public keys as a JWK set (RFC 7517), for verifying offline; those made since the start among them."""
+        self._look_for_added()
         return {
             "keys": [
                 {**key.as_dict(private=False), "use": "sig", "alg": ALGORITHM, "kid": key.thumbprint()}
@@ -79,15 +93,38 @@ def _base64url(data: bytes) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+class _Added:
+    """Reads a key file that was not there before; one that cannot be read yet is read the next time."""
+
+    def __init__(self, folder: Path, known: Iterable[Path]) -> None:
+        self._folder = folder
+        self._known = set(known)
+
+    def __call__(self) -> list[OKPKey]:
+        found: list[OKPKey] = []
+        for path in sorted(set(self._folder.glob(FILES)) - self._known):
+            with suppress(KeyringError):
+                found.append(_parse(path))
+                self._known.add(path)
+        return found
+
+
 def load_signer(folder: Path) -> GrantSigner:
     """The signer over `grant-*.jwk` in the keys folder, by name; the first start makes one. Raises KeyringError."""
     open_folder(folder)
-    if not any(folder.glob("grant-*.jwk")):
-        read_or_create(folder / _FIRST, _new_key)
-    return GrantSigner([_parse(path) for path in sorted(folder.glob("grant-*.jwk"))])
+    if not any(folder.glob(FILES)):
+        read_or_create(folder / _FIRST, new_key)
+    paths = sorted(folder.glob(FILES))
+    return GrantSigner([_parse(path) for path in paths], added=_Added(folder, paths))
 
 
-def _new_key() -> bytes:
+def key_id(path: Path) -> str:
+    """The `kid` of the key in a file. Raises KeyringError."""
+    return _parse(path).thumbprint()
+
+
+def new_key() -> bytes:
+    """The file of a new key."""
     return json.dumps(OKPKey.generate_key(_CURVE).as_dict(private=True)).encode()
 
 

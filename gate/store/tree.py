@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Integer, Row, and_, bindparam, exists, func, literal, or_, select
+from sqlalchemy import Integer, Row, and_, bindparam, exists, func, literal, or_, select, union_all
 
 from gate.domain.merkle import HASH_BYTES, Frontier, Node, frontier, leaf_hash
 from gate.domain.verification import KeptLeaf
@@ -177,19 +177,19 @@ class SqlTree:
             raise LookupError(f"the tree has no node {missing}") from None
 
     async def _kept(self, spans: Iterable[tuple[int, int, int]]) -> dict[Node, bytes]:
-        """The kept nodes of (level, from, up to); one statement for the leaves and one for what is above them."""
+        """The kept nodes of (level, from, up to); in one statement for the leaves and what is above them."""
         low = [leaves.c.position.between(start, end - 1) for level, start, end in spans if level == 0]
         high = [
             and_(subtrees.c.level == level, subtrees.c.position.between(start, end - 1))
             for level, start, end in spans
             if level > 0
         ]
-        found: list[Row[Any]] = []
-        if low:
-            columns = (literal(0).label("level"), leaves.c.position, leaves.c.hash)
-            found += await self._bound.rows(select(*columns).where(or_(*low)))
-        if high:
-            found += await self._bound.rows(select(subtrees).where(or_(*high)))
+        columns = (literal(0).label("level"), leaves.c.position, leaves.c.hash)
+        below = select(*columns).where(or_(*low)) if low else None
+        above = select(subtrees).where(or_(*high)) if high else None
+        asked = union_all(below, above) if below is not None and above is not None else below
+        asked = asked if asked is not None else above
+        found = await self._bound.rows(asked) if asked is not None else ()
         return {(row.level, row.position): bytes(row.hash) for row in found}
 
 

@@ -26,6 +26,7 @@ from gate.http.app import build_app, runner
 from gate.http.settings import Check, HttpSettings
 from gate.ids import TimeSortedIds
 from gate.keyring.checkpoints import load_checkpoint_signer
+from gate.keyring.events import load_event_seal
 from gate.keyring.sealing import SealingKeyring, load_sealing_keys
 from gate.keyring.signer import GrantSigner, load_signer
 from gate.keyring.webhooks import load_webhook_secrets
@@ -206,6 +207,7 @@ class Gate:
             deps,
             HttpSettings(
                 jwks=signer.jwks,
+                seal=load_event_seal(self.settings.keys),
                 readiness=self.readiness,
                 registry=self._metrics.registry,
                 version=version("signoff"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from aiohttp import web
 
-from gate.contract.governance import AuditPage, AuditRecordOut, ConsistencyOut, InclusionOut, LeafOut
+from gate.contract.governance import AuditPage, AuditRecordOut, ConsistencyOut, HmacOut, InclusionOut, LeafOut
 from gate.contract.listing import AuditQuery, ConsistencyQuery, InclusionQuery, NoQuery
 from gate.domain.audit import AuditRecord, canonical_bytes, digest, timestamp
 from gate.domain.merkle import Proof, consistency, inclusion, leaf_hash
@@ -14,7 +15,9 @@ from gate.http.api.actions import bad_cursor
 from gate.http.call import Call, answer
 from gate.http.endpoint import REPORTS, Endpoint, Says
 from gate.http.problem import ProblemRaised
-from gate.usecases.ports import AuditFilter, Transaction
+from gate.usecases.ports import AuditFilter, SealedCheckpoint, Transaction
+
+Seal = Callable[[bytes], tuple[str, str]]
 
 
 async def records(call: Call) -> web.Response:
@@ -33,7 +36,7 @@ async def records(call: Call) -> web.Response:
         hashes = [leaf_hash(canonical_bytes(record)) for record in page.items]
         positions = await tx.tree.positions(hashes)
     items = [
-        _shown(record, LeafOut(index=positions.get(found), hash=found.hex()))
+        _shown(record, LeafOut(index=positions.get(found), hash=found.hex()), call.shared.settings.seal)
         for record, found in zip(page.items, hashes, strict=True)
     ]
     return answer(AuditPage(items=items, cursor=page.cursor))
@@ -55,11 +58,11 @@ async def inclusion_proof(call: Call) -> web.Response:
         leaf = await tx.tree.leaf(bytes.fromhex(query.record) if by_hash else int(query.record))
         if leaf is None:
             raise ProblemRaised("unknown_record")
-        size = await _size(tx, query.size)
+        sealed = await tx.tree.latest() if query.size is None else await tx.tree.sealed(query.size)
+        size = await _asked_size(tx, sealed, query.size)
         if leaf.position >= size:
             raise ProblemRaised("invalid_query", f"Record {leaf.position} is not among the first {size}.")
         proof = await _made(tx, inclusion(leaf.position, size))
-        sealed = await tx.tree.sealed(size)
     return answer(
         InclusionOut(
             leaf=LeafOut(index=leaf.position, hash=leaf.hash.hex()),
@@ -82,11 +85,14 @@ async def consistency_proof(call: Call) -> web.Response:
 
 async def _size(tx: Transaction, asked: int | None) -> int:
     """The length asked for, else that of the last checkpoint."""
+    return await _asked_size(tx, await tx.tree.latest() if asked is None else None, asked)
+
+
+async def _asked_size(tx: Transaction, sealed: SealedCheckpoint | None, asked: int | None) -> int:
     if asked is None:
-        latest = await tx.tree.latest()
-        if latest is None:
+        if sealed is None:
             raise ProblemRaised("no_checkpoint")
-        return latest.size
+        return sealed.size
     grown = await tx.tree.size()
     if asked > grown:
         raise ProblemRaised("invalid_query", f"Only {grown} records are numbered yet.")
@@ -98,7 +104,8 @@ async def _made(tx: Transaction, proof: Proof) -> list[str]:
     return [part.hex() for part in proof.made(nodes.__getitem__)]
 
 
-def _shown(record: AuditRecord, leaf: LeafOut) -> AuditRecordOut:
+def _shown(record: AuditRecord, leaf: LeafOut, seal: Seal | None) -> AuditRecordOut:
+    key, sealed = seal(canonical_bytes(record)) if seal is not None else ("", "")
     return AuditRecordOut(
         kind=record.kind,
         actor=record.actor,
@@ -107,6 +114,7 @@ def _shown(record: AuditRecord, leaf: LeafOut) -> AuditRecordOut:
         detail=dict(record.detail),
         digest=digest(record),
         leaf=leaf,
+        hmac=HmacOut(key=key, sha256=sealed) if seal is not None else None,
     )
 
 

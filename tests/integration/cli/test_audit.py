@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import sqlite3
+import time
 
 import pytest
 
@@ -87,3 +89,29 @@ def test_what_cannot_be_verified_is_said_in_a_sentence(house: House):
         assert done.returncode == code, done.stdout + done.stderr
         assert says in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_rotated_key_signs_beside_the_old_one_and_is_on_record(decided: House):
+    """INV-48: old bundles verify, auditors with the first key go on, and the folder elsewhere has what was signed."""
+    decided.json("audit", "export", "old.jsonl.gz")
+    rotated = decided.json("keys", "rotate", "checkpoint")
+    kept = decided.folder / "elsewhere"
+    running, _ = decided.serve(GATE_CHECKPOINTS_FOLDER=str(kept), GATE_CHECKPOINTS_EVERY_SEC="1")
+    until = time.monotonic() + 60
+    while not list(kept.glob("*.checkpoint")):  # written by another process
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert running.stop() == 0
+    assert found(decided, "old.jsonl.gz", "--key", "keys", "--checkpoint", "kept") == []
+    decided.json("audit", "export", "new.jsonl.gz")
+    assert found(decided, "new.jsonl.gz", "--key", "keys", "--checkpoint", str(kept)) == []
+    both = decided.json("audit", "checkpoint", "--keys")
+    assert both[-1].split("+")[1] == rotated["id"]
+    assert decided.gate("audit", "checkpoint").stdout.count("\u2014 ") == 2
+    assert found(decided, "new.jsonl.gz", "--key", both[-1]) == ["unsigned"], (
+        "the new key did not sign what was before it"
+    )
+    with gzip.open(decided.folder / "new.jsonl.gz", "rt") as bundle:
+        assert (
+            sum('"key.rotated' in line.replace(chr(92), "") and rotated["id"] in line for line in bundle) == 1
+        )

@@ -51,17 +51,27 @@ def test_a_key_of_another_tool_signs_the_same(tmp_path: Path):
     assert load_checkpoint_signer(tmp_path / "keys").sign(QUOTE) == f"{QUOTE}\n{SIGNATURE}"
 
 
-def test_a_successor_signs_while_the_first_key_still_verifies(tmp_path: Path):
+def test_a_successor_signs_beside_the_first_key_and_then_alone(tmp_path: Path):
+    """Whoever knows only the first key verifies until it is retired; what it signed is verified for ever."""
     folder = tmp_path / "keys"
     first = load_checkpoint_signer(folder)
     old = first.sign(text_of(first.origin))
     put(folder, "checkpoint-0002.key", new_key(first.origin))
     signer = load_checkpoint_signer(folder)
     new = signer.sign(text_of(signer.origin))
-    assert signers(parse_note(new), signer.keys, is_signature) == signer.keys[1:]
-    assert opened(old, signer.keys, is_signature) == opened(new, signer.keys, is_signature)
+    assert signers(parse_note(new), signer.keys, is_signature) == signer.keys[::-1]
+    assert parse_note(new).signatures[0].key_id == signer.keys[1].id
+    for note, known in ((old, signer.keys), (new, signer.keys), (new, first.keys), (new, signer.keys[1:])):
+        assert opened(note, known, is_signature).size == 3
+    (folder / "checkpoint-0001.key").unlink()
+    put(folder, "checkpoint-0001.pub", first.keys[0].text() + "\n")
+    alone = load_checkpoint_signer(folder)
+    assert alone.keys == signer.keys
+    last = alone.sign(text_of(alone.origin))
+    assert signers(parse_note(last), alone.keys, is_signature) == signer.keys[1:]
+    assert opened(old, alone.keys, is_signature).size == 3
     with pytest.raises(Malformed):
-        opened(new, first.keys, is_signature)
+        opened(last, first.keys, is_signature)
 
 
 def test_keys_of_two_records_are_not_mixed(tmp_path: Path):
