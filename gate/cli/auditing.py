@@ -19,7 +19,7 @@ from gate.cli.record import app
 from gate.cli.session import at_desk, explained, settings
 from gate.clock import SteadyClock
 from gate.domain.audit import timestamp
-from gate.domain.bundle import Beginning, Key, NotABundle, read
+from gate.domain.bundle import Beginning, Key, NotABundle, Tale, read, tale
 from gate.domain.checkpoint import Checkpoint, Malformed, PublicKey, opened, parse_public_key
 from gate.keyring.checkpoints import is_signature, load_checkpoint_signer
 from gate.store import open_store
@@ -111,6 +111,10 @@ def verify(
             "--key", metavar="KEY", help="The record's public key, or a file of them; may be repeated."
         ),
     ] = None,
+    story: Annotated[
+        str | None,
+        typer.Option("--story", metavar="ACT", help="Also tell what the bundle knows of one action."),
+    ] = None,
     authority: Annotated[
         Path | None,
         typer.Option(
@@ -124,6 +128,8 @@ def verify(
     """Check every record, root and signature. Exits 1 where something is wrong, 3 where it cannot be read."""
     if (bundle is None) == (database is None):
         fail("Give either a bundle or --database.", code=Exit.USAGE, as_json=as_json, kind="usage")
+    if story is not None and bundle is None:
+        fail("--story reads a bundle; use gate audit show.", code=Exit.USAGE, as_json=as_json, kind="usage")
     keys = _given_keys(key or [], as_json=as_json)
     stamped = None if authority is None else _stamps_of(authority, as_json=as_json)
     if database is not None:
@@ -132,7 +138,8 @@ def verify(
         report = _of_database(database, keys, pinned, stamped, as_json=as_json)
     else:
         report = _of_bundle(bundle or Path(), keys, checkpoint_file or [], stamped, as_json=as_json)
-    _tell(report, trusted=bool(keys), as_json=as_json)
+    found = _tale_of(bundle, story, as_json=as_json) if bundle is not None and story is not None else None
+    _tell(report, found, trusted=bool(keys), as_json=as_json)
 
 
 def _stamps_of(path: Path, *, as_json: bool) -> StampedAt:
@@ -186,6 +193,15 @@ def _of_bundle(
     except (OSError, UnicodeDecodeError, EOFError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
         fail(f"{path} cannot be read: {why}.", code=Exit.CANNOT, as_json=as_json, kind="bundle")
+
+
+def _tale_of(path: Path, action: str, *, as_json: bool) -> Tale:
+    """The bundle has been read to its end before, so it is one."""
+    with _opened_text(path) as text:
+        found = tale(read(text), action)
+    if not found.records:
+        fail(f"{path} has no record of {action}.", as_json=as_json, kind="unknown_action")
+    return found
 
 
 def _brought(path: Path) -> tuple[PublicKey, ...]:
@@ -257,7 +273,7 @@ def _opened(note: str, keys: tuple[PublicKey, ...], where: str, *, as_json: bool
         )
 
 
-def _tell(report: Report, *, trusted: bool, as_json: bool) -> None:
+def _tell(report: Report, story: Tale | None, *, trusted: bool, as_json: bool) -> None:
     last = report.last
     if as_json:
         show(
@@ -274,6 +290,7 @@ def _tell(report: Report, *, trusted: bool, as_json: bool) -> None:
                 "last": None if last is None else {"size": last.size, "root": last.root.hex()},
                 "found": [asdict(each) for each in report.found],
             }
+            | ({} if story is None else {"story": asdict(story)})
         )
     else:
         say(
@@ -291,5 +308,27 @@ def _tell(report: Report, *, trusted: bool, as_json: bool) -> None:
             say("\n".join(key.text() for key in report.keys))
         rows = [{"what": each.kind, "where": each.where, "why": each.what} for each in report.found]
         table(("what", "where", "why"), rows, empty="Nothing is wrong with it.")
+    if story is not None and not as_json:
+        _tell_story(story)
     if report.found:
         raise typer.Exit(int(Exit.REFUSED))
+
+
+def _tell_story(story: Tale) -> None:
+    """Who did what, when, on which digests, and the policy sets that decided, whole."""
+    rows = [
+        {
+            "leaf": str(told.position),
+            "at": told.at,
+            "what": told.kind,
+            "who": told.actor,
+            "detail": ", ".join(f"{name} {told.detail[name]}" for name in sorted(told.detail)),
+        }
+        for told in story.records
+    ]
+    say("")
+    table(("leaf", "at", "what", "who", "detail"), rows, empty="")
+    for policy in story.policies:
+        say(f"\nPolicy {policy.version} {policy.digest}")
+        for name, text in policy.documents:
+            say(f"\n--- {name}\n{text}")

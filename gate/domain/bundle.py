@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from gate.domain.verification import KeptLeaf
 
@@ -113,6 +113,55 @@ def read(lines: Iterable[str]) -> Iterator[Line]:
         yield last
     if not isinstance(last, End):
         raise NotABundle(f"it breaks off after line {number}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """A numbered record of one action, as its bytes tell it."""
+
+    position: int
+    kind: str
+    actor: str
+    at: str
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tale:
+    """What a bundle knows of one action: its records in their order, and the policy sets that they name, whole."""
+
+    records: tuple[Told, ...]
+    policies: tuple[Policy, ...]
+
+
+def tale(lines: Iterable[Line], action: str) -> Tale:
+    """What lines of a bundle tell of one action; no records where it is not in it. Whether they may be believed is
+    for `Examination` to say."""
+    records: list[Told] = []
+    policies: dict[str, Policy] = {}
+    for line in lines:
+        if isinstance(line, Policy):
+            policies[line.digest] = line
+        elif isinstance(line, KeptLeaf) and line.canonical is not None and action.encode() in line.canonical:
+            told = _told(line.position, line.canonical, action)
+            records += [told] if told is not None else []
+    named = {str(told.detail.get("policy_digest")): None for told in records}
+    return Tale(records=tuple(records), policies=tuple(policies[d] for d in named if d in policies))
+
+
+def _told(position: int, canonical: bytes, action: str) -> Told | None:
+    try:
+        body: Any = json.loads(canonical)
+    except (ValueError, RecursionError):
+        return None
+    match body:
+        case {"action": found, "kind": str(kind), "actor": str(actor), "at": str(at), "detail": told} if (
+            found == action and isinstance(told, dict)
+        ):
+            detail = cast("Mapping[str, Any]", told)
+            return Told(position=position, kind=kind, actor=actor, at=at, detail=detail)
+        case _:
+            return None
 
 
 def _line(text: str, number: int) -> Line:

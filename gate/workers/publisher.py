@@ -89,6 +89,7 @@ class Publisher:
             newest = await tx.tree.latest()
             last = await tx.publications.last(place.name)
         if newest is None or (last is not None and newest.size <= last.size):
+            self._is_well(place)  # perhaps thanks to another replica
             return None
         now = self._clock.now()
         if last is not None:
@@ -109,12 +110,15 @@ class Publisher:
             return await self._failed(place, str(error) if isinstance(error, NotPublished) else "no answer")
         async with self._store.writing() as tx:
             await tx.publications.done(place.name, size=newest.size, at=self._clock.now())
-        if self._problems.pop(place.name, None) is not None:
-            log.info("record.published_again", place=place.name)
-        self._failures[place.name] = 0
+        self._is_well(place)
         self._metrics.published.labels(_kind(place), "done").inc()
         self._metrics.published_size.labels(_kind(place)).set(newest.size)
         return place.every_sec
+
+    def _is_well(self, place: Place) -> None:
+        self._failures[place.name] = 0
+        if self._problems.pop(place.name, None) is not None:
+            log.info("record.published_again", place=place.name)
 
     async def _failed(self, place: Place, why: str) -> float:
         self._metrics.published.labels(_kind(place), "failed").inc()

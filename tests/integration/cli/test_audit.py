@@ -115,3 +115,23 @@ def test_a_rotated_key_signs_beside_the_old_one_and_is_on_record(decided: House)
         assert (
             sum('"key.rotated' in line.replace(chr(92), "") and rotated["id"] in line for line in bundle) == 1
         )
+
+
+def test_an_auditor_reads_one_decision_out_of_the_bundle(decided: House):
+    """INV-11: with the bundle and the public key alone: what, when, under which policy, all of it verified first."""
+    decided.json("audit", "export", "record.jsonl.gz")
+    with gzip.open(decided.folder / "record.jsonl.gz", "rt") as bundle:
+        records = [json.loads(line) for line in bundle if line.startswith('{"leaf"')]
+    action = next(a for r in records if (a := json.loads(r["canonical"])["action"]))
+    told = decided.gate("audit", "verify", "record.jsonl.gz", "--key", "keys", "--story", action)
+    assert told.returncode == 0, told.stderr
+    for words in (
+        "Nothing is wrong with it.",
+        "action.allowed",
+        "grant.issued",
+        "payload_sha256",
+        "--- p.yaml",
+    ):
+        assert words in told.stdout
+    unknown = decided.gate("audit", "verify", "record.jsonl.gz", "--story", "act_nobody")
+    assert unknown.returncode == 1

@@ -195,6 +195,21 @@ async def test_of_two_replicas_one_publishes(
     assert len(seen) == 1, "the other looked while this one was about it"
 
 
+async def test_what_another_replica_brought_there_is_no_problem_any_more(
+    gate: World, notary: CheckpointSigner, receiver: Receiver, tmp_path: Path
+):
+    place = webhook(gate, f"http://localhost:{receiver.port}/hook", tmp_path / "keys")
+    worker = publisher(gate, place)
+    receiver.answers.append(web.Response(status=500))
+    await sealed(gate, notary)
+    await worker.look(place)
+    assert worker.problem is not None
+    gate.clock.pass_(seconds=2)
+    assert await publisher(gate, place).look(place) == 60
+    assert await worker.look(place) is None
+    assert worker.problem is None
+
+
 async def test_a_checkpoint_is_published_when_it_is_signed(
     gate: World, notary: CheckpointSigner, tmp_path: Path
 ):

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from gate.domain.bundle import NotABundle
+from gate.domain.bundle import NotABundle, read, tale
 from gate.domain.checkpoint import Checkpoint, opened
 from gate.domain.merkle import leaf_hash
 from gate.keyring.checkpoints import CheckpointSigner, is_signature, load_checkpoint_signer
 from gate.metrics import Metrics
+from gate.policy.documents import Document, set_digest
 from gate.store import migrate
 from gate.store.address import parse_address
 from gate.usecases.auditing import Report, examined, examined_bundle, exported
@@ -251,6 +252,27 @@ async def test_a_transition_that_could_not_have_happened_is_found(kept: Kept):
     report = await kept.examined()
     assert [(each.kind, each.where) for each in report.found] == [("impossible", f"leaf {kept.pinned.size}")]
     assert "approval.granted cannot follow the status approved" in report.found[0].what
+
+
+async def test_a_bundle_tells_who_approved_what_on_which_evidence_under_which_policy(kept: Kept):
+    """INV-11, INV-16: from the file alone, of one action and of no other."""
+    ((action,), *_) = kept.sql("SELECT action_id FROM audit WHERE kind = 'approval.granted' ORDER BY seq")
+    found = tale(read(await kept.lines()), action)
+    record = await kept.gate.load(action)
+    assert [(told.kind, told.actor) for told in found.records] == [
+        ("approval.requested", "policy"),
+        ("approval.vote", "person:ana"),
+        ("approval.granted", "person:bo"),
+    ]
+    assert [told.position for told in found.records] == sorted(told.position for told in found.records)
+    for told in found.records:
+        assert told.detail["payload_sha256"] == record.version.payload_sha256
+    asked = found.records[0].detail
+    assert (asked["policy_digest"], asked["rule"]) == (record.version.policy_digest, "wires")
+    (policy,) = found.policies
+    assert "Wires take two people" in policy.documents[0][1]
+    assert set_digest([Document(name=n, text=t) for n, t in policy.documents]) == asked["policy_digest"]
+    assert tale(read(await kept.lines()), "act_nobody").records == ()
 
 
 async def test_a_bundle_with_other_keys_is_not_believed(kept: Kept, tmp_path: Path):
