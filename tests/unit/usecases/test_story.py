@@ -8,7 +8,8 @@ from datetime import timedelta
 from gate.domain.action import Claims, Context, Source
 from gate.domain.audit import AuditRecord, canonical_bytes
 from gate.domain.merkle import leaf_hash
-from gate.domain.release import issue, redeem, report
+from gate.domain.release import issue, redeem
+from gate.domain.reporting import report
 from gate.domain.request import Grant, GrantState, Result
 from gate.domain.review import approve, edit, reassign
 from gate.domain.risk import Risk
