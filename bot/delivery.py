@@ -31,6 +31,7 @@ from bot.web import Calls
 from gate.domain.request import Choice, Status
 from gate.usecases.cards import queue, thread_event
 from gate.usecases.delegations import delegation_view
+from gate.usecases.lending import at_its_turn
 from gate.usecases.ports import Card, Delivered, Delivery, Deps, Message, RetryLater, Undeliverable
 from gate.usecases.views import ActionView
 
@@ -134,7 +135,11 @@ class SlackChannel:
         return Delivered()
 
     async def _delegation(self, message: Message, own: Own) -> Delivery:
-        """Tell one of the two people of a delegation; the body of its message says whom and what."""
+        """Tell one of the two people of a delegation; the body of its message says whom and what. Where it says that
+        the time of one has come, its cards are queued."""
+        if message.body.get("event") in ("begins", "ends"):
+            await at_its_turn(self._deps, message.action_id)
+            return Delivered()
         item = await delegation_view(self._deps, message.action_id)
         person_id = str(message.body.get("person", ""))
         reader = next((p for p in (item.grantor, item.delegate) if p.id == person_id), None) if item else None

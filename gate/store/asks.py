@@ -15,12 +15,17 @@ from sqlalchemy import func, literal, select, union_all
 from gate.domain.request import ActionRecord, Choice, Status
 from gate.domain.routing import Load
 from gate.store.bound import Bound
-from gate.store.tables import OPEN, asks, votes
+from gate.store.tables import OPEN, actions, asks, votes
 
 Moves = Sequence[tuple[ActionRecord | None, ActionRecord]]
 
 AT_ONCE = 100
 """People looked up in one statement."""
+
+_APPROVING = 0x5167_A990
+_CHOOSING = 0x5167_C057
+"""Advisory locks of ours: approvals of one person one at a time, and choices by load one at a time, or two at once
+would count the same and both find room."""
 
 
 async def keep_in_step(bound: Bound, moves: Moves, now: datetime) -> None:
@@ -93,6 +98,30 @@ class SqlAsks:
     async def waiting_for(self, person: str, *, limit: int) -> tuple[str, ...]:
         statement = select(asks.c.action_id).where(asks.c.person == person, OPEN).limit(limit)
         return tuple(row.action_id for row in await self._bound.rows(statement))
+
+    async def voted_for(self, delegate: str, grantor: str, *, limit: int) -> tuple[str, ...]:
+        statement = (
+            select(votes.c.action_id)
+            .select_from(votes.join(actions, actions.c.id == votes.c.action_id))
+            .where(
+                votes.c.person == delegate,
+                votes.c.on_behalf_of == grantor,
+                actions.c.status == Status.PENDING.value,
+            )
+            .order_by(votes.c.at.desc())
+            .limit(limit)
+        )
+        return tuple(dict.fromkeys(row.action_id for row in await self._bound.rows(statement)))
+
+    async def alone(self, person: str) -> None:
+        """On SQLite a writer is alone anyway."""
+        if self._bound.postgres and self._bound.writable:
+            await self._bound.rows(select(func.pg_advisory_xact_lock(_APPROVING, func.hashtext(person))))
+
+    async def choosing(self) -> None:
+        """On SQLite a writer is alone anyway."""
+        if self._bound.postgres and self._bound.writable:
+            await self._bound.rows(select(func.pg_advisory_xact_lock(_CHOOSING)))
 
 
 def _portions(people: Sequence[str]) -> list[Sequence[str]]:

@@ -13,7 +13,7 @@ from gate.domain.transitions import Change
 from gate.usecases.commands import CastVote, Done
 from gate.usecases.directory import directory_now
 from gate.usecases.judging import judge_payload, judge_release
-from gate.usecases.loads import loads_around, resting
+from gate.usecases.loads import loads_around, one_at_a_time, resting
 from gate.usecases.ports import Deps, Transaction
 from gate.usecases.rebalance import spread
 from gate.usecases.transact import on_action
@@ -97,7 +97,7 @@ async def decide(deps: Deps, cmd: CastVote) -> Done | Refused:
             return fired
         return [*fired, result]
 
-    done = await on_action(deps, cmd.action_id, vote)
+    done = await on_action(deps, cmd.action_id, vote, first=one_at_a_time(deps, cmd.person))
     if late is not None and isinstance(done, Done):
         return late
     if isinstance(done, Done) and cmd.choice is Choice.APPROVE:

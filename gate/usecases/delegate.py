@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from gate.domain.delegating import grant
 from gate.domain.delegation import Delegation
 from gate.domain.refusal import Refused
 from gate.usecases.commands import Delegate, Delegated
+from gate.usecases.lending import redraw_concerned
 from gate.usecases.ports import OUTBOX, Deps, Message, Transaction
 
 
@@ -37,8 +40,32 @@ async def delegate(deps: Deps, cmd: Delegate) -> Delegated | Refused:
         await tx.delegations.add(result.delegation)
         await tx.audit.append(result.audit)
         await tell_both(deps, tx, result.delegation, "granted")
+        await show_while_it_holds(deps, tx, result.delegation)
     deps.wakeups.notify(OUTBOX)
     return Delegated(delegation=result.delegation)
+
+
+async def show_while_it_holds(deps: Deps, tx: Transaction, delegation: Delegation) -> None:
+    """The cards that it concerns are brought up to date when it begins, and again when it ends (INV-37)."""
+    now = deps.clock.now()
+    if delegation.start <= now:
+        await redraw_concerned(deps, tx, delegation)
+    else:
+        await tx.outbox.add(_turn(deps, delegation, "begins", delegation.start))
+    await tx.outbox.add(_turn(deps, delegation, "ends", delegation.end))
+
+
+def _turn(deps: Deps, delegation: Delegation, event: str, at: datetime) -> Message:
+    return Message(
+        id=deps.ids.new("msg"),
+        action_id=delegation.id,
+        channel="slack",
+        kind="delegation",
+        body={"event": event},
+        created_at=deps.clock.now(),
+        due_at=at,
+        not_before=at,
+    )
 
 
 async def tell_both(deps: Deps, tx: Transaction, delegation: Delegation, event: str) -> None:

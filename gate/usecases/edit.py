@@ -18,7 +18,7 @@ from gate.usecases.commands import Done, EditPayload
 from gate.usecases.decide import overdue
 from gate.usecases.directory import directory_now
 from gate.usecases.judging import judge_edit
-from gate.usecases.loads import loads_around, loads_for, resting
+from gate.usecases.loads import loads_around, loads_for, one_at_a_time, resting
 from gate.usecases.ports import Deps, Transaction
 from gate.usecases.rebalance import spread
 from gate.usecases.transact import on_action
@@ -64,7 +64,8 @@ async def edit(deps: Deps, cmd: EditPayload) -> Done | Refused:
             changes.append(voted)
         return changes
 
-    done = await on_action(deps, cmd.action_id, change)
+    first = one_at_a_time(deps, cmd.person) if cmd.approve else None
+    done = await on_action(deps, cmd.action_id, change, first=first)
     if late is not None and isinstance(done, Done):
         return late
     if isinstance(done, Done) and cmd.approve:

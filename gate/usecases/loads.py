@@ -14,10 +14,16 @@ from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
 from gate.domain.routing import NO_LOADS, Load, candidates
 from gate.domain.verdict import Verdict
-from gate.usecases.ports import Transaction
+from gate.usecases.ports import Deps, Transaction
+from gate.usecases.transact import First
 
 CAP = 200
 """Open requests of one person counted; whoever has more is taken for as busy as anybody with so many."""
+
+
+def looked_at(care: Care) -> bool:
+    """Whether who is asked depends on what waits for people already."""
+    return care.rebalance or care.max_open is not None
 
 
 async def loads_of(tx: Transaction, people: Sequence[str], care: Care) -> Mapping[str, Load]:
@@ -25,7 +31,7 @@ async def loads_of(tx: Transaction, people: Sequence[str], care: Care) -> Mappin
     if not people:
         return NO_LOADS
     found: dict[str, Load] = {}
-    if care.rebalance or care.max_open is not None:
+    if looked_at(care):
         cap = max(care.max_open or 0, CAP) if care.rebalance else care.max_open or CAP
         found |= await tx.asks.loads(people, cap=cap)
     if care.cooldown_after is not None:
@@ -54,6 +60,18 @@ async def loads_around(
         return NO_LOADS
     people = (*candidates(record.plan, directory, risk_of(record)), *record.asked)
     return await loads_of(tx, tuple(dict.fromkeys(people)), care)
+
+
+def one_at_a_time(deps: Deps, person: str) -> First | None:
+    """What an approval locks: of two at once by one person, the second counts the first (`resting`). None where
+    nothing is counted."""
+    if deps.rules.current.policy.care.cooldown_after is None:
+        return None
+
+    async def first(tx: Transaction) -> None:
+        await tx.asks.alone(person)
+
+    return first
 
 
 async def resting(tx: Transaction, person: str, care: Care, now: datetime) -> Refused | None:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from gate.domain.delegating import revoke
-from gate.domain.delegation import Delegation
 from gate.domain.refusal import Refused
-from gate.domain.request import ActionRecord
 from gate.usecases.commands import Delegated, RevokeDelegation
 from gate.usecases.delegate import tell_both
-from gate.usecases.ports import OUTBOX, Deps, Transaction
-from gate.usecases.transact import redraw
+from gate.usecases.lending import redraw_concerned
+from gate.usecases.ports import OUTBOX, Deps
 
 UNKNOWN_DELEGATION = Refused(code="unknown_delegation", sentence="There is no such delegation.")
-
-SCAN_LIMIT = 1_000
-"""Pending requests whose cards are looked at for votes that count no more, and for deputies who are none."""
 
 
 async def revoke_delegation(deps: Deps, cmd: RevokeDelegation) -> Delegated | Refused:
@@ -33,17 +28,6 @@ async def revoke_delegation(deps: Deps, cmd: RevokeDelegation) -> Delegated | Re
             return Refused(code="delegation_ended", sentence="This delegation has ended already.")
         await tx.audit.append(result.audit)
         await tell_both(deps, tx, ended, "revoked")
-        await _redraw(deps, tx, ended)
+        await redraw_concerned(deps, tx, ended)
     deps.wakeups.notify(OUTBOX)
     return Delegated(delegation=ended)
-
-
-async def _redraw(deps: Deps, tx: Transaction, ended: Delegation) -> None:
-    concerned = [r.id for r in await tx.actions.pending(limit=SCAN_LIMIT) if _concerns(ended, r)]
-    await redraw(deps, tx, concerned, deps.clock.now())
-
-
-def _concerns(ended: Delegation, record: ActionRecord) -> bool:
-    """Whether the card may count a vote given under it, or name the delegate among those asked."""
-    pair = (ended.delegate, ended.grantor)
-    return ended.grantor in record.asked or any((v.person, v.on_behalf_of) == pair for v in record.votes)

@@ -21,7 +21,7 @@ from gate.usecases.collect import mint
 from gate.usecases.commands import Done, SubmitAction
 from gate.usecases.directory import directory_now
 from gate.usecases.judging import judge
-from gate.usecases.loads import loads_for
+from gate.usecases.loads import loads_for, looked_at
 from gate.usecases.ports import Deps, Outrun, Rules, Transaction
 from gate.usecases.transact import UNKNOWN, announce, commit, road
 
@@ -61,10 +61,14 @@ async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
                 if joined is not None:
                     changes, grant = [joined], None
                 else:
+                    if verdict.plan is not None and looked_at(rules.policy.care):
+                        if not attempt:
+                            raise Outrun  # who is asked is chosen by one at a time, and never in a shared commit
+                        await tx.asks.choosing()
                     changes = [await _first(deps, tx, cmd, digest, rules, verdict, now)]
                     grant = await _stored(deps, tx, cmd, changes, twin)
         except Outrun:
-            # A concurrent twin took the key or the place and has committed: the next turn finds it.
+            # Mostly a concurrent twin took the key or the place and has committed: the next turn finds it.
             continue
         record = changes[-1].record
         announce(deps, record.id, changes)

@@ -28,6 +28,7 @@ UNKNOWN = Refused(code="unknown_action", sentence="There is no such action.")
 
 
 Decide = Callable[[Transaction, ActionRecord], Awaitable["list[Change] | Refused"]]
+First = Callable[[Transaction], Awaitable[None]]
 
 
 def road(deps: Deps, attempt: int, turn: str) -> AbstractAsyncContextManager[Transaction]:
@@ -110,14 +111,19 @@ def announce(deps: Deps, action_id: str, changes: list[Change]) -> None:
         deps.wakeups.notify(OUTBOX)
 
 
-async def on_action(deps: Deps, action_id: str, decide: Decide) -> Done | Refused:
+async def on_action(
+    deps: Deps, action_id: str, decide: Decide, *, first: First | None = None
+) -> Done | Refused:
     """Load an action, let `decide` make changes of it, commit them in one transaction, wake the waiting.
 
-    A refusal commits nothing. Losing a race decides again on what the winner left (INV-03).
+    A refusal commits nothing. Losing a race decides again on what the winner left (INV-03). What `first` locks is
+    locked before the action and in a transaction of its own, so that two who need both never wait for each other.
     """
     for attempt in range(ATTEMPTS):
         try:
-            async with road(deps, attempt, action_id) as tx:
+            async with road(deps, attempt, action_id) if first is None else deps.store.writing() as tx:
+                if first is not None:
+                    await first(tx)
                 if attempt:  # or a flood of small changes could outrun a person for ever
                     await tx.actions.alone(action_id)
                 before = await tx.actions.get(action_id)

@@ -140,6 +140,18 @@ class Asks(Protocol):
         """Pending actions this person was asked for."""
         ...
 
+    async def voted_for(self, delegate: str, grantor: str, *, limit: int) -> tuple[str, ...]:
+        """Pending actions on which `delegate` voted for `grantor`, the latest votes first."""
+        ...
+
+    async def alone(self, person: str) -> None:
+        """Until this transaction ends nobody else counts what this person approved, and then approves for them."""
+        ...
+
+    async def choosing(self) -> None:
+        """Until this transaction ends nobody else chooses whom to ask by what waits for people."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Due:

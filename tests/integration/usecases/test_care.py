@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from gate.delivery.brief import brief
@@ -116,6 +118,25 @@ async def test_after_many_approvals_without_a_break_no_more_count(gate: World) -
     assert (await gate.load(record.id)).revision == record.revision
     gate.clock.pass_(minutes=10)
     assert done(await gate.vote(record, "ana")).status is Status.APPROVED
+
+
+async def test_of_two_approvals_at_once_the_second_counts_the_first(gate: World) -> None:
+    """Nobody gets past the break by clicking twice in one instant."""
+    with_care(gate, REST)
+    done(await gate.vote(await proposed(gate, 50), "ana"))
+    open_ones = await asyncio.gather(*(proposed(gate, number) for number in range(8)))  # as many connections
+    results = await asyncio.gather(*(gate.vote(record, "ana") for record in open_ones))
+    assert sorted(code(r) if isinstance(r, Refused) else "done" for r in results) == ["cooldown"] * 7 + [
+        "done"
+    ]
+
+
+async def test_requests_that_come_at_once_are_shared_out_evenly_too(gate: World) -> None:
+    with_care(gate, EVEN)
+    asked = [
+        p for record in await asyncio.gather(*(proposed(gate, n) for n in range(8))) for p in record.asked
+    ]
+    assert sorted(asked) == ["ana"] * 4 + ["bo"] * 4
 
 
 async def test_a_break_leaves_everything_but_approving(gate: World) -> None:

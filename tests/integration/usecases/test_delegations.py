@@ -13,9 +13,10 @@ from gate.usecases import cards
 from gate.usecases.commands import Delegate, Delegated, Done, RevokeDelegation
 from gate.usecases.delegate import delegate
 from gate.usecases.delegations import delegation_view
+from gate.usecases.lending import at_its_turn
 from gate.usecases.ports import AuditFilter
 from gate.usecases.revoke_delegation import revoke_delegation
-from tests.fakes.world import PEOPLE, World
+from tests.fakes.world import PEOPLE, POLICY, World
 
 WITH_DEE = PEOPLE.replace("groups:", "  dee: {name: Dee Okafor, email: dee@example.com}\ngroups:", 1)
 
@@ -62,7 +63,9 @@ async def test_granting_and_ending_are_on_record_and_both_are_told(gate: World):
     assert revoked.detail["given_back"] is True
     async with gate.store.reading() as tx:
         rows = await tx.outbox.rows(dead_only=False, limit=50)
-    told = [(r.body["person"], r.body["event"]) for r in rows if r.kind == "delegation"]
+    told = [
+        (r.body["person"], r.body["event"]) for r in rows if r.kind == "delegation" and "person" in r.body
+    ]
     assert sorted(told) == [("ana", "granted"), ("ana", "revoked"), ("dee", "granted"), ("dee", "revoked")]
     view = await delegation_view(gate.deps, delegation_id)
     assert view is not None
@@ -151,6 +154,73 @@ async def test_a_revocation_takes_the_deputy_off_the_cards_of_who_was_asked(gate
     async with gate.store.reading() as tx:
         rows = await tx.outbox.rows(dead_only=False, limit=50)
     assert [r.kind for r in rows if r.action_id == record.id] == ["card"]
+
+
+async def cards_queued(gate: World) -> list[str]:
+    """The actions whose cards are queued; the queue is empty then, but for what comes later."""
+    async with gate.store.writing() as tx:
+        rows = await tx.outbox.rows(dead_only=False, limit=200)
+        for row in rows:
+            if row.not_before is None:
+                await tx.outbox.delivered(row.id)
+    return [r.action_id for r in rows if r.kind == "card"]
+
+
+async def come_due(gate: World) -> list[str]:
+    """What is due for Slack now, handed over as the bot does with the turns of delegations; the cards it queued."""
+    async with gate.store.writing() as tx:
+        due = await tx.outbox.claim("slack", gate.clock.now(), lease_sec=30, limit=50)
+        for row in due:
+            await tx.outbox.delivered(row.id)
+    for row in due:
+        if row.kind == "delegation" and row.body.get("event") in ("begins", "ends"):
+            await at_its_turn(gate.deps, row.action_id)
+    return await cards_queued(gate)
+
+
+async def test_cards_are_redrawn_when_a_delegation_begins_and_when_it_ends(gate: World):
+    """INV-07, INV-37: also those that nobody touches meanwhile, and none that it does not concern."""
+    gate.source.load(POLICY.replace("groups: [finance]\n      sla", "assignees: [cho]\n      sla"))
+    other = (await gate.propose()).record
+    mine = (await gate.propose("pay.wire")).record
+    assert (other.asked, mine.asked) == (("cho",), ("ana", "bo"))
+    await cards_queued(gate)
+    start, end = gate.clock.now() + timedelta(hours=1), gate.clock.now() + timedelta(hours=2)
+    await lent(gate, start=start, end=end)
+    assert await cards_queued(gate) == []
+    gate.clock.pass_(minutes=59)
+    assert await come_due(gate) == []
+    gate.clock.pass_(minutes=1)
+    assert await come_due(gate) == [mine.id]
+    gate.clock.pass_(minutes=59)
+    assert await come_due(gate) == []
+    gate.clock.pass_(minutes=1)
+    assert await come_due(gate) == [mine.id]
+
+
+async def test_a_delegation_from_now_on_is_on_the_cards_at_once(gate: World):
+    """INV-37"""
+    record = (await gate.propose("pay.wire")).record
+    await cards_queued(gate)
+    delegation_id = await lent(gate, end=gate.clock.now() + timedelta(hours=1))
+    assert await cards_queued(gate) == [record.id]
+    await revoke_delegation(gate.deps, RevokeDelegation(delegation_id=delegation_id, person="ana"))
+    assert await cards_queued(gate) == [record.id]
+    gate.clock.pass_(hours=1)
+    assert await come_due(gate) == [], "its end was shown when it was revoked"
+
+
+async def test_a_vote_for_somebody_who_was_not_asked_leaves_the_card_at_the_end(gate: World):
+    """INV-07, INV-37"""
+    named = "assignees: [bo, cho], groups: [finance], quorum: 2"
+    gate.source.load(POLICY.replace("groups: [finance], quorum: 2", named))
+    record = (await gate.propose("pay.wire")).record
+    assert record.asked == ("bo", "cho")
+    await lent(gate, end=gate.clock.now() + timedelta(hours=1))
+    assert isinstance(await gate.vote(record, "dee"), Done)
+    await cards_queued(gate)
+    gate.clock.pass_(hours=1)
+    assert record.id in await come_due(gate)
 
 
 async def test_two_who_lend_to_each_other_at_once_are_refused_one(gate: World):
