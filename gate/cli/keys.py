@@ -94,8 +94,7 @@ def seal(as_json: AsJson = False) -> None:
             after = page[-1]
         async with desk.store.reading() as tx:
             left = await tx.seals.left()
-        if renewed:
-            await desk.store.scrub()
+        await desk.store.scrub()
         return renewed, left
 
     chosen = settings(as_json=as_json)

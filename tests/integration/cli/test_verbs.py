@@ -262,3 +262,28 @@ def test_the_report_tells_programs_and_people_what_waits_and_how_it_went(house: 
     said = house.gate("report").stdout
     assert "24 hours" in said
     assert "hunter2" not in said + json.dumps(found)
+
+
+def test_a_gate_keeps_nothing_readable_and_goes_on_under_a_new_key(house: House):
+    """Threat 35: the process seals what it stores, from the first start on, and a running gate reads under a key that
+    was made and used beside it."""
+    _, url = house.serve()
+    assert (house.folder / "var" / "keys" / "sealed-only").exists()
+    agent = house.json("agents", "add", "bot", "--team", "t", "--owner", "own")["key"]
+    body = {
+        "topic": "pay.refund",
+        "summary": "Refund to hunter2",
+        "payload": {"amount": 7, "order": "hunter2"},
+    }
+    _, document = ask(f"{url}/v1/actions", agent, body)
+    for path in (house.folder / "var").glob("gate.db*"):
+        assert b"hunter2" not in path.read_bytes(), path
+    (old,) = house.json("keys", "show")["keys"]
+    new = house.json("keys", "rotate")["current"]
+    told = house.json("keys", "show")
+    assert (told["keys"], told["current"], told["stale"]) == ([old, new], new, 1)
+    assert house.json("keys", "seal")["renewed"] == 1
+    assert house.json("keys", "show")["stale"] == 0
+    (house.folder / "var" / "keys" / "sealing-0001.key").rename(house.folder / "old.key")
+    status, found = ask(f"{url}/v1/actions/{document['id']}", agent)
+    assert (status, found["payload"]) == (200, body["payload"])
