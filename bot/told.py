@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bot.blocks.words import utc
-from gate.domain.eligibility import risk_of, slots, voices
+from gate.domain.eligibility import could_stay_open, risk_of, slots, voices
 from gate.domain.emergency import Finding
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Status
@@ -90,23 +88,9 @@ def _missing(record: ActionRecord, directory: Directory) -> str:
     if missing > 1:
         of = f", among them someone of {_and(open_slots)}" if open_slots else ""
         return f"{missing} more people are needed ({len(counted)} of {needed}){of}."
-    whom = f": someone of {' or '.join(_could_stay_open(record, directory, plan))}" if open_slots else ""
+    last = could_stay_open(plan, counted, directory, risk_of(record))
+    whom = f": someone of {' or '.join(last)}" if open_slots else ""
     return f"One more person is needed ({len(counted)} of {needed}){whom}."
-
-
-def _could_stay_open(record: ActionRecord, directory: Directory, plan: ApprovalPlan) -> list[str]:
-    """The groups of which any one may come last: those that the people so far need not fill to be seated at all."""
-
-    def seated(groups: tuple[str, ...]) -> int:
-        seats = slots(
-            replace(plan, distinct_groups=groups), voices(record, directory), directory, risk_of(record)
-        )
-        return sum(who is not None for who in seats.values())
-
-    most = seated(plan.distinct_groups)
-    return [
-        g for g in plan.distinct_groups if seated(tuple(o for o in plan.distinct_groups if o != g)) == most
-    ]
 
 
 def _and(names: list[str]) -> str:

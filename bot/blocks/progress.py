@@ -80,6 +80,9 @@ def needs(view: ActionView) -> list[list[Json]]:
             f"{shown(slot.group, 60)}: " + (f"✓ {parts.name(slot.filled_by)}" if slot.filled_by else "open")
             for slot in view.slots[:10]
         ]
+        movable = [shown(slot.group, 60) for slot in view.slots[:10] if slot.movable]
+        if movable:
+            places.append(f"somebody of {' or '.join(movable)} would do as well")
         found.append([parts.words(" · ".join(places))])
     if view.asked:
         found.append([parts.words("Asked:"), *people(view.asked), *_stand_ins(view)])

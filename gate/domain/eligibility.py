@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gate.domain.delegation import Delegation
 from gate.domain.oncall import everyone_of
@@ -226,6 +226,25 @@ def slots(
     for person in seats:
         seat(person, set())
     return {g: holder.get(g) for g in plan.distinct_groups}
+
+
+def could_stay_open(
+    plan: ApprovalPlan,
+    people: Iterable[str | Standing],
+    directory: Directory,
+    risk: Risk = Risk.CRITICAL,
+) -> tuple[str, ...]:
+    """The groups any one of which may be filled last: those that `people` need not fill for as many of them to be
+    seated. Beside the open places these are filled ones whose holder can move, or make somebody move."""
+    found = tuple(people)
+
+    def seated(groups: tuple[str, ...]) -> int:
+        held = slots(replace(plan, distinct_groups=groups), found, directory, risk)
+        return sum(who is not None for who in held.values())
+
+    groups = plan.distinct_groups
+    most = seated(groups)
+    return tuple(g for g in groups if seated(tuple(o for o in groups if o != g)) == most)
 
 
 def _fills(voice: Standing, group: str, members: set[str]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from gate.domain.action import Json
-from gate.domain.eligibility import risk_of, slots, stand_ins, voices
+from gate.domain.eligibility import could_stay_open, risk_of, slots, stand_ins, voices
 from gate.domain.people import Directory
 from gate.domain.quiet import waits_for
 from gate.domain.request import REJECT_CATEGORIES, ActionRecord, Grant, Status
@@ -87,6 +87,7 @@ def action_view(
     counted = voices(record, directory) if waiting else ()
     voters = {voice.person for voice in counted}
     filled = slots(plan, counted, directory, risk_of(record)) if waiting else _filled(record, plan, directory)
+    last = could_stay_open(plan, counted, directory, risk_of(record)) if None in filled.values() else ()
     owner = directory.find(record.agent.owner)
     return ActionView(
         action_id=record.id,
@@ -171,7 +172,9 @@ def action_view(
         quorum=max(plan.quorum, len(plan.distinct_groups)),
         groups=plan.groups or plan.distinct_groups,
         slots=tuple(
-            SlotView(group=group, filled_by=ref(holder) if holder else None)
+            SlotView(
+                group=group, filled_by=ref(holder) if holder else None, movable=bool(holder) and group in last
+            )
             for group, holder in filled.items()
         ),
         votes=tuple(

@@ -73,10 +73,12 @@ class DelegationView:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SlotView:
-    """One place of the quorum that only a member of `group` fills."""
+    """One place of the quorum that only a member of `group` fills. `movable`: it is filled, and still one more of the
+    group would do, because whoever fills it can take a place that is open."""
 
     group: str
     filled_by: PersonRef | None
+    movable: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from gate.domain.eligibility import could_stay_open
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Status
 from gate.domain.review import approve, cancel, edit, reassign, reject
@@ -125,6 +126,13 @@ def test_each_slot_is_filled_by_a_different_person():
     assert done(yes(once, "ana")).status is Status.APPROVED
     assert done(yes(once, "dee")).status is Status.APPROVED
     assert done(yes(once, "cho")).status is Status.PENDING
+
+
+def test_a_place_whose_holder_can_move_may_still_be_filled():
+    """INV-08: whom the card names as wanted is exactly who could come last."""
+    wanted = plan(groups=(), distinct_groups=("finance", "security"))
+    assert could_stay_open(wanted, ["bo"], directory()) == ("finance", "security")
+    assert could_stay_open(wanted, ["ana"], directory()) == ("security",)
 
 
 @pytest.mark.parametrize("ending", ["approved", "rejected", "cancelled"])
