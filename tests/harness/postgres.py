@@ -169,6 +169,11 @@ class OwnServer:
         self._port = port
         return f"postgresql://{_SUPERUSER}@127.0.0.1:{port}/postgres"
 
+    @property
+    def serves(self) -> bool:
+        """Whether the server's process is there."""
+        return self._server is not None and self._server.exit_code is None
+
     def crash(self) -> None:
         """SIGKILL the server and all its children."""
         if self._server is not None:

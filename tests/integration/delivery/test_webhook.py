@@ -25,6 +25,7 @@ from gate.delivery.webhook import GIVE_UP_SEC, CallbackRules, WebhookChannel
 from gate.domain.request import Choice
 from gate.keyring.webhooks import load_webhook_secrets
 from gate.metrics import Metrics
+from gate.store import open_store
 from gate.usecases.ports import OUTBOX, Delivered, Limits, Message, RetryLater, Undeliverable
 from gate.workers.outbox import OutboxWorker, Terms
 from tests.fakes.world import World, world
@@ -199,6 +200,30 @@ async def test_the_id_is_stable_over_retries_and_the_timestamp_fresh(
     assert [b - a for a, b in zip(stamps, stamps[1:], strict=False)] == [120, 120]  # noqa: RUF007
     assert len({headers["webhook-signature"] for headers, _ in receiver.got}) == 3
     assert {body for _, body in receiver.got} == {receiver.got[0][1]}
+
+
+async def test_the_id_is_stable_where_another_replica_sends_it_again(
+    gate: World, receiver: Receiver, tmp_path: Path
+):
+    """INV-39: the first one died after it was received and before that was stored; the receiver knows it by its id."""
+    row = await message(gate, f"http://127.0.0.1:{receiver.port}/")
+    for stored in (False, True):
+        async with open_store(gate.url, clock=gate.clock, exclusive=False) as store:
+            async with store.writing() as tx:
+                (claimed,) = await tx.outbox.claim("webhook", gate.clock.now(), lease_sec=30, limit=5)
+            assert claimed.id == row.id
+            assert await channel(gate, tmp_path).deliver(claimed) == Delivered()
+            if stored:
+                async with store.writing() as tx:
+                    await tx.outbox.delivered(claimed.id, lease=claimed.leased_until)
+        gate.clock.pass_(seconds=31)
+    (first, first_body), (second, second_body) = receiver.got
+    assert first["webhook-id"] == second["webhook-id"] == row.id
+    assert int(second["webhook-timestamp"]) - int(first["webhook-timestamp"]) == 31
+    assert first_body == second_body
+    async with gate.store.reading() as tx:
+        left = await tx.outbox.rows(dead_only=False, limit=50)
+    assert [each.id for each in left if each.channel == "webhook"] == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,150 @@
+"""Three gates on one PostgreSQL under load, while everything that can go wrong does; then the history is judged.
+
+`GATE_TEST_SOAK_SEC` is how long the faults last (180), `GATE_TEST_SOAK_SEED` draws the same schedule again (1),
+`GATE_TEST_SOAK_KEEP` is a folder that keeps the evidence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.harness.processes import Processes
+from tests.soak.campaign.faults import Storm, schedule
+from tests.soak.campaign.history import gathered, problems
+from tests.soak.campaign.load import Load
+from tests.soak.campaign.stage import Stage, stage
+
+LASTS_SEC = float(os.environ.get("GATE_TEST_SOAK_SEC", "180"))
+SEED = int(os.environ.get("GATE_TEST_SOAK_SEED", "1"))
+KEEP = os.environ.get("GATE_TEST_SOAK_KEEP")
+SETTLING_SEC = 300
+FOLLOWS = ("INV-34", "INV-37", "INV-24", "INV-47")
+"""What comes to be true a while after the last commit: messages, cards, deadlines and numbers."""
+DISK = "1g"
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path | None]:
+    """A file system of its own for PostgreSQL, or None where this account may not mount one."""
+    place = Path(tempfile.mkdtemp(prefix="signoff-disk-"))
+    place.chmod(0o755)  # the server runs as another account
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=755", "tmpfs", str(place)]
+    mounted = shutil.which("mount") is not None and subprocess.run(command, check=False).returncode == 0
+    yield place if mounted else None
+    if mounted:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+    place.rmdir()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(LASTS_SEC + SETTLING_SEC + 900)
+async def test_nothing_is_lost_whatever_fails(
+    processes: Processes, tmp_path: Path, small_disk: Path | None
+) -> None:
+    """INV-01, INV-02, INV-04, INV-05, INV-08 to INV-12, INV-18 to INV-21, INV-23 to INV-28, INV-31, INV-33, INV-34,
+    INV-37, INV-39 to INV-45, INV-47 to INV-49, INV-52, INV-53: the whole history is judged by a checker of its own."""
+    folder = tmp_path / "town"
+    folder.mkdir()
+    if small_disk is None:
+        print("\n  no file system could be mounted here: the disk is not filled in this run")
+    async with stage(processes, folder, data=small_disk) as made:
+        began = time.monotonic()
+        load = Load(stage=made, seed=SEED, quick=10, asking=6, cards=int(120 + 2 * LASTS_SEC))
+        storm = Storm(made)
+        faults = schedule(SEED, 100_000, can_fill=small_disk is not None, pause=0.3)
+        async with _kept_elsewhere(made, folder / "kept.txt"):
+            working = asyncio.create_task(load.run())
+            async with asyncio.timeout(LASTS_SEC + 300):
+                await storm.run(faults, until=lambda: time.monotonic() - began > LASTS_SEC or working.done())
+            load.stop.set()
+            async with asyncio.timeout(SETTLING_SEC):
+                await working
+        lasted = time.monotonic() - began
+        found = await _settled(made, folder)
+        _told(load, storm, folder, lasted, found)
+        if KEEP:
+            _keep(folder, Path(KEEP))
+        assert not found, "\n".join(found[:50])
+        complaints = [
+            line
+            for each in processes._running
+            for line in each.lines
+            if "Traceback" in line or "never retrieved" in line
+        ]
+        assert not complaints, "\n".join(complaints[:20])
+
+
+@asynccontextmanager
+async def _kept_elsewhere(made: Stage, path: Path) -> AsyncIterator[None]:
+    """Somebody outside asks for the signed checkpoint now and then, and keeps what they get."""
+    kept: list[str] = []
+
+    async def keep() -> None:
+        while True:
+            await asyncio.sleep(2)  # now and then
+            with suppress(Exception):
+                replica = await made.anybody(len(kept) * 0.37 % 1)
+                headers = {"Authorization": f"Bearer {made.key}"}
+                async with made.http.get(f"{replica.url}/v1/audit/checkpoint", headers=headers) as answer:
+                    if answer.status == 200:
+                        kept.append(await answer.text())
+
+    keeping = asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        await asyncio.to_thread(path.write_text, "\0".join(kept), encoding="utf-8")
+
+
+async def _settled(made: Stage, folder: Path) -> list[str]:
+    """What is wrong once messages have followed; asked again while something still changes."""
+    loop = asyncio.get_running_loop()
+    until, found = loop.time() + SETTLING_SEC, [FOLLOWS[0]]
+    while any(problem.startswith(FOLLOWS) for problem in found) and loop.time() < until:
+        await asyncio.sleep(2)  # messages follow their commits; dead letters would be said below
+        (folder / "bundle.jsonl").unlink(missing_ok=True)
+        await made.verb("audit", "export", str(folder / "bundle.jsonl"))
+        (folder / "slack.json").write_text(json.dumps(await made.slack.state()), encoding="utf-8")
+        made.journal.flush()
+        found = await asyncio.to_thread(lambda: problems(gathered(folder)))
+    waiting = json.loads((await made.verb("outbox", "list", "--json")).partition("\n{")[0])
+    if waiting["dead"]:
+        found.append(f"INV-34: {waiting['dead']} dead letters: {waiting['messages'][:3]}")
+    return found
+
+
+def _told(load: Load, storm: Storm, folder: Path, lasted: float, found: list[str]) -> None:
+    with (folder / "bundle.jsonl").open(encoding="utf-8") as bundle:
+        records = sum(line.startswith('{"leaf"') for line in bundle)
+    print(
+        f"\n  seed {SEED}: {load.actions} actions, {records} audit records, {sum(storm.happened.values())} faults in "
+        f"{lasted:.0f} s; clients tried again {load.refused} times; {len(found)} violations; "
+        f"load average {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
+    )
+    for what, times in sorted(storm.happened.items()):
+        print(f"    {times:4} {what}")
+    if storm.recovered:
+        print(
+            f"    from SIGKILL to serving again: median {statistics.median(storm.recovered):.1f} s, "
+            f"longest {max(storm.recovered):.1f} s, {len(storm.recovered)} times"
+        )
+
+
+def _keep(folder: Path, to: Path) -> None:
+    to.mkdir(parents=True, exist_ok=True)
+    for name in ("bundle.jsonl", "clients.jsonl", "hooks.jsonl", "slack.json", "kept.txt"):
+        shutil.copy(folder / name, to / name)
