@@ -98,6 +98,14 @@ CODES: Mapping[str, Kind] = {
     # What the state of things does not allow.
     "already_decided": _kind(409, "Already decided", "Somebody or something decided before."),
     "stale_version": _kind(409, "Stale version", "The payload was edited since it was read."),
+    "awaiting_checkpoint": _kind(
+        409,
+        "Awaiting checkpoint",
+        "The grant is minted once a signed checkpoint covers the release; ask again.",
+    ),
+    "not_on_record": _kind(
+        409, "Not on record", "The record of the release cannot be found, so nothing is granted."
+    ),
     "already_voted": _kind(409, "Already voted", "This person's vote on this version stands."),
     "not_offered": _kind(409, "Not offered", "The request does not offer this way to answer."),
     "too_soon": _kind(409, "Too soon", "The policy asks for a minimum time of review."),
@@ -154,7 +162,9 @@ CODES: Mapping[str, Kind] = {
         "Policy keeps actions of this topic or risk from being released in an emergency.",
     ),
     "review_owed": _kind(
-        409, "Review owed", "An earlier emergency release of this person waits past its time for a review."
+        409,
+        "Review owed",
+        "Earlier emergency releases of this person wait for a review: one past its time, or as many as policy bears.",
     ),
     "no_supervisor": _kind(
         409, "No supervisor", "Nobody could review the emergency release, so it is not made."

@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Connection,
     Table,
     Text,
+    bindparam,
     cast,
     func,
     insert,
@@ -18,12 +20,14 @@ from sqlalchemy import (
     text,
     true,
     type_coerce,
+    update,
 )
 from sqlalchemy.sql.elements import ColumnElement
 
 from gate.domain.request import ActionRecord
 from gate.store import SqlStore, migrate
 from gate.store.columns import Instant
+from gate.store.rows import SEALED, changing_columns, fixed_columns, version_row
 from gate.store.tables import actions, asks, deadlines, versions
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -68,6 +72,7 @@ def crowd(
         with engine.begin() as connection:
             for table in (actions, versions, deadlines, asks):
                 connection.execute(rows(table))
+            _seal(connection, store, like, [f"act_{name}_{each:07}" for each in range(count)])
         with (
             engine.connect() as connection
         ):  # a planner that has seen the table, as on any database that runs
@@ -75,3 +80,21 @@ def crowd(
             connection.commit()
     finally:
         engine.dispose()
+
+
+def _seal(connection: Connection, store: SqlStore, like: ActionRecord, ids: list[str]) -> None:
+    """A sealed text opens in no other action, so each gets the texts of `like` under a key of its own."""
+    wholes: list[dict[str, Any]] = []
+    payloads: list[dict[str, Any]] = []
+    for action_id in ids:
+        seal = store._sealer.new(action_id)
+        if seal.data_key is None:
+            return
+        row = fixed_columns(like, seal) | changing_columns(like, None, seal)
+        texts = {column: row[column] for column in SEALED[actions] if column in row}
+        wholes.append({"of": action_id, "data_key": seal.data_key, **texts})
+        version = version_row(action_id, like.proposed, seal)
+        payloads.append({"of": action_id} | {column: version[column] for column in SEALED[versions]})
+    for key, rows in ((actions.c.id, wholes), (versions.c.action_id, payloads)):
+        values = {column: bindparam(column) for column in rows[0] if column != "of"}
+        connection.execute(update(key.table).where(key == bindparam("of")).values(values), rows)

@@ -32,15 +32,15 @@ MUTANTS = (
     Mutant(
         "INV-01 a proposal joins what is decided",
         "gate/store/actions.py",
-        "select(actions.c.id).where(actions.c.agent_id == agent_id, actions.c.twin == twin, PENDING)",
-        "select(actions.c.id).where(actions.c.agent_id == agent_id, actions.c.twin == twin)",
+        'actions.c.agent_id == bindparam("agent_id"), actions.c.twin == bindparam("twin"), PENDING',
+        'actions.c.agent_id == bindparam("agent_id"), actions.c.twin == bindparam("twin")',
         "tests/integration/usecases/test_joining.py",
     ),
     Mutant(
         "INV-42 a proposal joins another agent's",
         "gate/store/actions.py",
-        "select(actions.c.id).where(actions.c.agent_id == agent_id, actions.c.twin == twin, PENDING)",
-        "select(actions.c.id).where(actions.c.twin == twin, PENDING)",
+        'actions.c.agent_id == bindparam("agent_id"), actions.c.twin == bindparam("twin"), PENDING',
+        'actions.c.twin == bindparam("twin"), PENDING',
         "tests/integration/usecases/test_joining.py",
     ),
     Mutant(
@@ -53,8 +53,8 @@ MUTANTS = (
     Mutant(
         "INV-37 a change relies on a card message that is on its way already",
         "gate/store/outbox.py",
-        '            outbox.c.kind == "card",\n            outbox.c.leased_until.is_(None),\n',
-        '            outbox.c.kind == "card",\n',
+        'free = {"channel": "slack", "kind": "card", "leased_until": None, "dead": False}',
+        'free = {"channel": "slack", "kind": "card", "dead": False}',
         "tests/contract/test_outbox.py",
     ),
     Mutant(
@@ -100,8 +100,8 @@ MUTANTS = (
     Mutant(
         "INV-03 both of two clicks win",
         "gate/store/actions.py",
-        ".where(actions.c.id == record.id, actions.c.revision == expected_revision)",
-        ".where(actions.c.id == record.id)",
+        'guarded = {"id": record.id, "revision": expected_revision, "data_key": seal.data_key}',
+        'guarded = {"id": record.id, "data_key": seal.data_key}',
         USECASES,
     ),
     Mutant(
@@ -243,8 +243,8 @@ MUTANTS = (
     Mutant(
         "threat 34 a person goes on breaking the glass unreviewed",
         "gate/usecases/break_glass.py",
-        "e.review_due_at <= now for e in waiting",
-        "False for e in waiting",
+        "return tuple(e for e in waiting if e is not None and e.person == person_id)",
+        "return tuple(e for e in waiting if e is not None and e.person == person_id + '?')",
         "tests/integration/usecases/test_break_glass.py",
     ),
     Mutant(
@@ -462,8 +462,8 @@ MUTANTS = (
     Mutant(
         "a decided request goes on waiting for people",
         "gate/store/asks.py",
-        "    if ended:\n",
-        "    if False:\n",
+        '[{"action_id": each, "open": True} for each in ended]',
+        '[{"action_id": each, "open": True} for each in ended[:0]]',
         "tests/contract/test_asks.py",
     ),
 )
@@ -482,7 +482,17 @@ def test_a_broken_promise_is_caught(mutant: Mutant, tmp_path: Path) -> None:
     assert text.count(mutant.old) == 1, f"{mutant.file} no longer holds: {mutant.old!r}"
     target.write_text(text.replace(mutant.old, mutant.new))
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutant.tests.split()],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "--timeout=60",
+            "-p",
+            "no:cacheprovider",
+            *mutant.tests.split(),
+        ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

@@ -169,11 +169,13 @@ class Stage:
                     await waiter.wait(0.05)
 
     async def idle(self, limit: float = 60) -> None:
-        """Until nothing living is left in the outbox."""
+        """Until nothing living is left in the outbox but what is held for a later time."""
 
         async def waiting() -> int:
+            now = self.deps.clock.now()
             async with self.store.reading() as tx:
-                return (await tx.outbox.depth())[0]
+                rows = await tx.outbox.rows(dead_only=False, limit=2_000)
+            return sum(not row.dead and (row.not_before is None or row.not_before <= now) for row in rows)
 
         await self._polled(waiting, lambda count: count == 0, limit)
 
