@@ -25,6 +25,7 @@ _COMMANDS = (
     ("break-glass", "release one request in an emergency; supervisors are called and review it"),
     ("report", "what waits, how it went, and how you review"),
     ("policy", "which policy decides, and what it says about people"),
+    ("history", "the story of one decision: `history act_…`"),
     ("help", "this list"),
 )
 

@@ -9,6 +9,7 @@ from typing import Any
 from bot import ids
 from bot.blocks import asking, details, parts, progress
 from bot.blocks.form import Values, form, held_in
+from bot.blocks.history import history_button
 from bot.blocks.inputs import chosen_in, comment_input, field_input, then_input
 from bot.blocks.pages import paged, turning
 from bot.blocks.payload import beside, pointer_path
@@ -65,7 +66,8 @@ def details_modal(view: ActionView, state: ids.ModalState, page: int = 0) -> Jso
     """Everything there is to read, page by page; a page past the end shows the last one."""
     pages = paged(details.everything(view))
     page = min(max(page, 0), len(pages) - 1)
-    blocks = [*pages[page], *turning(page, len(pages))]
+    story = parts.actions(history_button(view.action_id, view.version), block_id="story")
+    blocks = [*pages[page], *turning(page, len(pages)), story]
     return _modal(ids.MODAL_DETAILS, "Details", blocks, replace(state, page=page))
 
 

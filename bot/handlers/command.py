@@ -7,7 +7,7 @@ from bot.blocks.gate_command import help_message, oncall_message, queue_message
 from bot.blocks.policy_in_force import policy_message
 from bot.blocks.report import report_message
 from bot.desk import Desk
-from bot.handlers import break_glass, delegate, revoke
+from bot.handlers import break_glass, delegate, history, revoke
 from bot.handlers.replies import refused
 from bot.homes import links_of
 from bot.payloads import Command
@@ -16,7 +16,7 @@ from gate.usecases.cards import oncall, queue
 from gate.usecases.policy import policy_view
 from gate.usecases.report import report
 
-WORKS = ("queue", "delegate", "oncall", "revoke", "break-glass", "report", "policy", "help")
+WORKS = ("queue", "delegate", "oncall", "revoke", "break-glass", "report", "policy", "history", "help")
 
 
 async def typed(desk: Desk, command: Command) -> None:
@@ -44,6 +44,9 @@ async def _answer(desk: Desk, command: Command, word: str) -> Said | None:
         return refused(refusal) if refusal is not None else None
     if word == "break-glass":
         refusal = await break_glass.opened(desk, command)
+        return refused(refusal) if refusal is not None else None
+    if word == "history":
+        refusal = await history.typed(desk, command)
         return refused(refusal) if refusal is not None else None
     person = await desk.person(command.sender)
     if isinstance(person, Refused):

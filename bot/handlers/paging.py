@@ -8,7 +8,7 @@ from bot import ids
 from bot.blocks.modals import confirm_modal, decided_modal, details_modal
 from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
 from bot.drawing import drawn
-from bot.handlers import break_glass, opening, review
+from bot.handlers import break_glass, history, opening, review
 from bot.payloads import Click
 from gate.domain.refusal import Refused
 from gate.usecases.cards import card_view
@@ -36,6 +36,12 @@ async def turned(desk: Desk, click: Click) -> Refused | None:
             modal = await drawn(view, lambda: confirm_modal(view, state, page))
     elif click.view.callback_id == ids.MODAL_DETAILS:
         modal = await drawn(view, lambda: details_modal(view, state, page))
+    elif click.view.callback_id == ids.MODAL_HISTORY:
+        reading = await desk.person(click.sender)
+        told = reading if isinstance(reading, Refused) else await history.page(desk, reading, state)
+        if isinstance(told, Refused):
+            return told
+        modal = told
     elif click.view.callback_id in _FORMS:
         if page > click.view.state.page + 1:
             return NOT_ITS_PLACE  # every page is opened in turn (threat 3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from gate.domain.action import Json
@@ -14,24 +13,10 @@ from gate.domain.request import REJECT_CATEGORIES
 from gate.domain.second_review import veiled
 from gate.domain.verdict import ApprovalPlan
 from gate.usecases.story import Altered, Ballot, Happening, Story
+from gate.usecases.views import Chapter
+from gate.usecases.views import ChapterLine as Line
 
 NOT_SAID = "not said"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
-    """One thing told; `label` says what it is."""
-
-    label: str
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Chapter:
-    """What belongs together, in the order in which it is asked for."""
-
-    title: str
-    lines: tuple[Line, ...]
 
 
 def chapters(told: Story) -> tuple[Chapter, ...]:

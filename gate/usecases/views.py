@@ -426,3 +426,19 @@ class DigestView:
     def pending(self) -> int:
         """How many wait."""
         return self.by_status.get(Status.PENDING, 0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChapterLine:
+    """One thing told of a decision; `label` says what it is."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chapter:
+    """What belongs together in the story of a decision, in the order in which it is asked for."""
+
+    title: str
+    lines: tuple[ChapterLine, ...]

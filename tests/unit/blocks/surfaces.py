@@ -19,6 +19,7 @@ from bot.blocks.gate_command import (
     refusal_message,
 )
 from bot.blocks.glass import break_glass_modal, choose_modal, review_modal
+from bot.blocks.history import history_modal
 from bot.blocks.home import home
 from bot.blocks.modals import (
     confirm_modal,
@@ -32,7 +33,7 @@ from bot.blocks.modals import (
 from bot.blocks.policy_in_force import policy_message
 from bot.blocks.report import report_message
 from bot.blocks.thread import thread_line
-from gate.usecases.views import ActionView, PersonRef, ThreadEvent
+from gate.usecases.views import ActionView, Chapter, ChapterLine, PersonRef, ThreadEvent
 from tests.fakes.digests import DIGESTS, FLOODED
 from tests.fakes.reports import POLICIES, REPORTS
 from tests.fakes.views import ANA, BO, CHO, DEE, GLASS, LENT, LINK, NOW, ONCALL, OWN, QUEUES, SAMPLES
@@ -69,6 +70,21 @@ def state_of(view: ActionView) -> ids.ModalState:
     )
 
 
+def told_of(view: ActionView) -> tuple[Chapter, ...]:
+    """A story in the words of the view's agent, chapter by chapter."""
+    words = (view.summary, view.topic, view.rationale or "", view.reason, *(e.value for e in view.evidence))
+    return (
+        Chapter(
+            title="What was proposed",
+            lines=tuple(ChapterLine(label=view.agent_name, text=text) for text in words),
+        ),
+        Chapter(
+            title="Who was asked",
+            lines=tuple(ChapterLine(label=f"Step {n}", text=view.summary) for n in range(3)),
+        ),
+    )
+
+
 def modals(view: ActionView) -> Iterator[tuple[str, Json]]:
     """(name, view) of every modal, of the paged ones the first, second and last page."""
     state = state_of(view)
@@ -78,6 +94,7 @@ def modals(view: ActionView) -> Iterator[tuple[str, Json]]:
         yield f"confirm-{page}", confirm_modal(view, state, page)
         yield f"glass-{page}", break_glass_modal(view, GLASS, state, page)
         yield f"review-{page}", review_modal(view, state, page)
+    yield "history", history_modal(told_of(view), state)
     yield "edit", edit_modal(view, state)
     yield "reject", reject_modal(view, state)
     yield "reassign", reassign_modal(view, state, people, {"finance-approvers": [ANA, BO]})

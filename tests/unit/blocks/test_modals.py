@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bot import ids
+from bot.blocks.history import MOST_LINES, history_modal
 from bot.blocks.modals import (
     confirm_modal,
     decided_modal,
@@ -18,7 +20,7 @@ from bot.blocks.modals import (
 )
 from bot.blocks.payload import written
 from gate.domain.request import REJECT_CATEGORIES
-from gate.usecases.views import ActionView, ExecutionView, PersonRef, Result, Status
+from gate.usecases.views import ActionView, Chapter, ChapterLine, ExecutionView, PersonRef, Result, Status
 from tests.fakes.views import ANA, APPROVED, BO, CHO, EDITED, LONG, NOW, REFUND, SAMPLES
 from tests.unit.blocks.hostile import LARGE
 from tests.unit.blocks.limits import objects, view_faults
@@ -195,3 +197,12 @@ def test_the_details_say_what_ran_and_what_only_would_have(changes: dict[str, An
     view = replace(REFUND, **changes)
     shown = str(details_modal(view, ids.ModalState(action_id=view.action_id, version=1))["blocks"])
     assert f"'{says} '" in shown
+
+
+def test_a_chapter_that_is_too_long_says_how_much_more_there_is():
+    lines = tuple(ChapterLine(label=f"Step {n}", text="asked ana") for n in range(MOST_LINES + 7))
+    state = ids.ModalState(action_id="act_1", version=1)
+    modal = history_modal((Chapter(title="Who was asked", lines=lines),), state)
+    said = json.dumps(modal, ensure_ascii=False)
+    assert "… and 7 more lines on the record" in said
+    assert f"Step {MOST_LINES}:" not in said
