@@ -46,7 +46,8 @@ async def test_a_person_nothing_waits_for_sees_an_empty_home(lane: Lane) -> None
         pytest.param("/gate", r"/gate queue", id="alone"),
         pytest.param(
             "/gate nonsense",
-            r"There is no .nonsense.; there is queue, delegate, oncall, revoke, break-glass, report, policy and help",
+            r"There is no .nonsense.; there is queue, delegate, oncall, revoke, break-glass, report, policy, "
+            r"history and help",
             id="nonsense",
         ),
         pytest.param("/gate break-glass act_1", r"This request does not exist here", id="nothing to release"),
