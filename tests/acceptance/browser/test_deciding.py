@@ -6,6 +6,7 @@ import asyncio
 import re
 
 import pytest
+from playwright.async_api import TimeoutError as PageTimeout
 from playwright.async_api import expect
 
 from tests.acceptance.browser.conftest import Lane
@@ -167,19 +168,24 @@ async def test_two_different_people_agree_on_what_is_critical(agent: Agent, lane
 async def test_two_people_in_the_same_instant_get_one_result_and_both_are_told(
     agent: Agent, lane: Lane, buttons: tuple[str, str]
 ) -> None:
-    ana, bo = await asyncio.gather(lane.window("U0ANA"), lane.window("U0BO"))
-    asked = await agent.propose(lane.topic("review"))
-    if buttons[1] == "reject":
-        await bo.press(asked["id"], "reject")
-        await bo.dialog.get_by_label("What should be different?").fill("No")
-        second = bo.dialog.locator("[data-modal=submit]")
-    else:
-        second = bo.button(asked["id"], "approve")
-    await expect(ana.button(asked["id"], "approve")).to_be_visible()
-    await expect(second).to_be_visible()
-    await asyncio.gather(
-        ana.button(asked["id"], "approve").dispatch_event("click"), second.dispatch_event("click")
-    )
+    while True:
+        ana, bo = await asyncio.gather(lane.window("U0ANA"), lane.window("U0BO"))
+        asked = await agent.propose(lane.topic("review"))
+        if buttons[1] == "reject":
+            await bo.press(asked["id"], "reject")
+            await bo.dialog.get_by_label("What should be different?").fill("No")
+            second = bo.dialog.locator("[data-modal=submit]")
+        else:
+            second = bo.button(asked["id"], "approve")
+        first = ana.button(asked["id"], "approve")
+        await expect(first).to_be_visible()
+        await expect(second).to_be_visible()
+        try:
+            await asyncio.gather(*(each.dispatch_event("click", timeout=5_000) for each in (first, second)))
+            break
+        except PageTimeout:
+            # One browser was so slow that the other's decision had taken its button: that was no same instant.
+            await agent.until(asked["id"], "approved", "rejected")
     ended = await agent.until(asked["id"], "approved", "rejected")
     told: list[str] = []
     for window in (ana, bo):
