@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal_column,
 )
 
+from gate.domain.months import begins
 from gate.store.columns import KEY, SEQUENCE, Instant, Words
 
 metadata = MetaData(
@@ -249,6 +250,7 @@ Index(
 )
 Index("ix_outbox_person", outbox.c.person, sqlite_where=_ALIVE, postgresql_where=_ALIVE)
 
+# On PostgreSQL a partition for each month, which is a block of numbers (`domain.months`).
 audit = Table(
     "audit",
     metadata,
@@ -261,6 +263,7 @@ audit = Table(
     Column("sha256", KEY, nullable=False),
     Index("ix_audit_action", "action_id", "seq"),
     sqlite_autoincrement=True,
+    postgresql_partition_by="RANGE (seq)",
 )
 
 # The Merkle tree over the record. `leaves` says which record is which leaf; of the inner nodes only those at some
@@ -492,6 +495,24 @@ def _keeps(table: str, key: str) -> dict[str, tuple[str, ...]]:
     }
 
 
+FIRST_PARTITION, REST = "audit_first", "audit_rest"
+"""The partitions that no month made: of rows from before the first month, and of what no other one takes."""
+
+
+def keeps_table(table: str) -> str:
+    """What refuses to empty a partition by its own name (PostgreSQL); its rows are kept by the table it is part of."""
+    return (
+        f"CREATE TRIGGER {table}_keeps_table BEFORE TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only()"
+    )
+
+
+_PARTITIONS = (
+    f"CREATE TABLE {FIRST_PARTITION} PARTITION OF audit FOR VALUES FROM (MINVALUE) TO ({begins(1)})",
+    f"CREATE TABLE {REST} PARTITION OF audit DEFAULT",
+    keeps_table(FIRST_PARTITION),
+    keeps_table(REST),
+)
 _POSTGRESQL_FUNCTION = (
     f"CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS {_POSTGRESQL_REFUSAL}"
 )
@@ -500,7 +521,7 @@ _NEW_RECORD = "INSERT INTO unnumbered (record) VALUES (NEW.seq)"
 TRIGGERS: dict[Table, dict[str, tuple[str, ...]]] = {
     audit: {
         "sqlite": _keeps("audit", "seq")["sqlite"],
-        "postgresql": (_POSTGRESQL_FUNCTION, *_keeps("audit", "seq")["postgresql"]),
+        "postgresql": (_POSTGRESQL_FUNCTION, *_keeps("audit", "seq")["postgresql"], *_PARTITIONS),
     },
     leaves: _keeps("leaves", "position"),
     checkpoints: _keeps("checkpoints", "size"),

@@ -14,6 +14,7 @@ from gate.store.digests import SqlDigests
 from gate.store.figures import SqlFigures
 from gate.store.grants import SqlGrants
 from gate.store.listings import SqlListings
+from gate.store.months import SqlMonths
 from gate.store.outbox import SqlOutbox
 from gate.store.pings import SqlPings
 from gate.store.pins import SqlPins
@@ -38,6 +39,7 @@ class SqlTransaction:
         self.audit = SqlAudit(bound)
         self.tree = SqlTree(bound)
         self.publications = SqlPublications(bound)
+        self.months = SqlMonths(bound)
         self.cards = SqlCards(bound)
         self.shown = SqlSights(bound)
         self.digests = SqlDigests(bound)

@@ -43,6 +43,7 @@ from gate.wiring.sandbox import start_sandbox
 from gate.wiring.slack import revealed, slack_of
 from gate.workers.directory import DirectoryKeeper, LiveRules
 from gate.workers.figures import FigureKeeper, ReviewMeter
+from gate.workers.months import MonthKeeper
 from gate.workers.outbox import OutboxWorker, Terms
 from gate.workers.publisher import Publisher
 from gate.workers.reload import PolicyFiles, PolicyHolder
@@ -84,6 +85,7 @@ class Gate:
         self._keeper: DirectoryKeeper | None = None
         self._sequencer: Sequencer | None = None
         self._publisher: Publisher | None = None
+        self._months: MonthKeeper | None = None
         self._running = AsyncExitStack()
 
     async def start(self) -> None:
@@ -149,6 +151,9 @@ class Gate:
         )
         await sequencer.start()
         begun.push_async_callback(sequencer.stop)
+        months = self._months = MonthKeeper(store=store, clock=self._clock)
+        await months.start()
+        begun.push_async_callback(months.stop)
         self._publisher = publisher(settings, deps, clock=self._clock, metrics=self._metrics, secrets=secrets)
         if self._publisher is not None:
             await self._publisher.start()
@@ -275,6 +280,7 @@ class Gate:
             *(_check("email", way.problem) for way in (self._email,) if way is not None),
             *(_check("pagerduty", way.problem) for way in (self._pagerduty,) if way is not None),
             _check("record", None if self._sequencer is None else self._sequencer.problem),
+            _check("months", None if self._months is None else self._months.problem),
             *(_check("checkpoints", each.problem) for each in (self._publisher,) if each is not None),
             self._clock_check(),
             *self._directory_check(),

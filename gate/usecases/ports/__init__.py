@@ -64,6 +64,7 @@ from gate.usecases.ports.record import (
     Stamp,
     Tree,
 )
+from gate.usecases.ports.retention import Months
 from gate.usecases.ports.seals import Seals
 from gate.usecases.ports.store import (
     AloneOnly,
@@ -115,6 +116,7 @@ __all__ = (
     "Listings",
     "Message",
     "Meter",
+    "Months",
     "NotPublished",
     "Notary",
     "Outbox",

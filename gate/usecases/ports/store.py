@@ -12,6 +12,7 @@ from gate.usecases.ports.actions import Actions, Asks, Deadlines, Grants
 from gate.usecases.ports.directory import Agents, Delegations, Listings, Pins
 from gate.usecases.ports.messages import Cards, Digests, Outbox, Pings, Sights
 from gate.usecases.ports.record import Audit, Publications, Snapshots, Tree
+from gate.usecases.ports.retention import Months
 from gate.usecases.ports.seals import Seals
 
 
@@ -50,6 +51,8 @@ class Transaction(Protocol):
     def tree(self) -> Tree: ...
     @property
     def publications(self) -> Publications: ...
+    @property
+    def months(self) -> Months: ...
     @property
     def cards(self) -> Cards: ...
     @property
