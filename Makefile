@@ -44,7 +44,7 @@ test: env-dev chromium
 	@exec env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: env-dev
-	@exec $(BIN)/python -m pytest tests/bench -m bench -s $(ARGS)
+	@exec $(BIN)/python -m pytest -m bench -s $(or $(ARGS),tests/bench)
 
 soak: env-dev
 	@exec $(BIN)/python -m pytest -m soak $(ARGS)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
-
+from gate.entropy import random_bytes
 from gate.usecases.ports import Clock
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _TAIL_BITS = 74
+_HALF = (1 << (_TAIL_BITS - 1)) - 1
 
 
 class TimeSortedIds:
@@ -25,15 +25,17 @@ class TimeSortedIds:
         """`{prefix}_` and the id."""
         millis = int(self._clock.now().timestamp() * 1000)
         if millis > self._millis:
-            self._millis, self._tail = (
-                millis,
-                secrets.randbits(_TAIL_BITS - 1),
-            )  # half the room is for growing
+            self._millis, self._tail = millis, _first_tail()
         else:
-            self._tail += 1 + secrets.randbits(32)
+            self._tail += 1 + int.from_bytes(random_bytes(4))
             if self._tail >> _TAIL_BITS:
-                self._millis, self._tail = self._millis + 1, secrets.randbits(_TAIL_BITS - 1)
+                self._millis, self._tail = self._millis + 1, _first_tail()
         return f"{prefix}_{_base32(_uuid7(self._millis, self._tail))}"
+
+
+def _first_tail() -> int:
+    """Half the room is for growing."""
+    return int.from_bytes(random_bytes(10)) & _HALF
 
 
 def _uuid7(millis: int, tail: int) -> int:
@@ -42,7 +44,22 @@ def _uuid7(millis: int, tail: int) -> int:
 
 
 def _base32(number: int) -> str:
-    return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
+    high, low = number >> 60, number & ((1 << 60) - 1)
+    return (
+        _PAIRS[high >> 60]
+        + _PAIRS[(high >> 50) & 1023]
+        + _PAIRS[(high >> 40) & 1023]
+        + _PAIRS[(high >> 30) & 1023]
+        + _PAIRS[(high >> 20) & 1023]
+        + _PAIRS[(high >> 10) & 1023]
+        + _PAIRS[high & 1023]
+        + _PAIRS[low >> 50]
+        + _PAIRS[(low >> 40) & 1023]
+        + _PAIRS[(low >> 30) & 1023]
+        + _PAIRS[(low >> 20) & 1023]
+        + _PAIRS[(low >> 10) & 1023]
+        + _PAIRS[low & 1023]
+    )
 
 
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]

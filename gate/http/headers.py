@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from aiohttp import web
 
 from gate.http.problem import ProblemRaised
+from gate.usecases.ports import Ids
 
 MAX_WAIT = 60
 """Seconds; a longer wish is honoured as far as this."""
@@ -18,15 +18,16 @@ _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 _WAIT = re.compile(r"\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(;.*)?", re.IGNORECASE)
 
 
-def request_id(request: web.Request, make: Callable[[], str]) -> str:
+def request_id(request: web.Request, ids: Ids) -> str:
     """The caller's `X-Request-Id` where it is short and harmless, else a new one."""
-    sent = request.headers.get("X-Request-Id", "")
-    return sent if _REQUEST_ID.fullmatch(sent) else make()
+    sent = request.headers.get("X-Request-Id")
+    return sent if sent is not None and _REQUEST_ID.fullmatch(sent) else ids.new("req")
 
 
 def trace_id(request: web.Request) -> str | None:
     """The trace id of a valid `traceparent` (W3C Trace Context)."""
-    found = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    sent = request.headers.get("traceparent")
+    found = None if sent is None else _TRACEPARENT.fullmatch(sent)
     if found is None or set(found.group(1)) == {"0"}:
         return None
     return found.group(1)

@@ -38,3 +38,14 @@ class HttpMetrics:
         Gauge("signoff_http_waiting", "Requests waiting for a decision.", registry=registry).set_function(
             waiting
         )
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One more answer; methods, routes and statuses are few, so their counters are found once."""
+        found = self._children.get((method, route, status))
+        if found is None:
+            found = self.requests.labels(method, route, str(status)), self.seconds.labels(method, route)
+            self._children[method, route, status] = found
+        counter, histogram = found
+        counter.inc()
+        histogram.observe(seconds)

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from aiohttp.hdrs import SERVER
 from aiohttp.typedefs import Handler, Middleware
 
 from gate.contract.canonical import NotCanonical
@@ -49,14 +50,17 @@ _log: Any = structlog.get_logger("signoff.http")
 def observed(shared: Shared) -> Middleware:
     """Outermost: names the request, times it, counts it, writes its one log line."""
 
+    log = _log.bind()
+
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
-        request[REQUEST_ID] = request_id(request, lambda: shared.deps.ids.new("req"))
+        named = request[REQUEST_ID] = request_id(request, shared.deps.ids)
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request[REQUEST_ID])
-        if (trace := trace_id(request)) is not None:
-            structlog.contextvars.bind_contextvars(trace_id=trace)
+        if (trace := trace_id(request)) is None:
+            structlog.contextvars.bind_contextvars(request_id=named)
+        else:
+            structlog.contextvars.bind_contextvars(request_id=named, trace_id=trace)
         status = 499  # the client left before there was an answer
         try:
             answer = await handler(request)
@@ -66,9 +70,8 @@ def observed(shared: Shared) -> Middleware:
             seconds = time.perf_counter() - started
             route = _pattern(request)
             method = request.method if route != "unmatched" else "other"
-            shared.metrics.requests.labels(method, route, str(status)).inc()
-            shared.metrics.seconds.labels(method, route).observe(seconds)
-            _log.info(
+            shared.metrics.answered(method, route, status, seconds)
+            log.info(
                 "request",
                 method=method,
                 route=route,
@@ -118,12 +121,14 @@ def problems(shared: Shared) -> Middleware:
 
 async def add_headers(request: web.Request, answer: web.StreamResponse) -> None:
     """On every answer, streams included; a handler's own value stays."""
+    headers = answer.headers
     for name, value in HEADERS.items():
-        answer.headers.setdefault(name, value)
-    answer.headers["Server"] = HEADERS["Server"]  # aiohttp has put its own name and version there
+        if name not in headers:
+            headers.add(name, value)
+    headers[SERVER] = HEADERS["Server"]  # aiohttp has put its own name and version there
     named = request.get(REQUEST_ID)
     if named is not None:
-        answer.headers["X-Request-Id"] = named
+        headers["X-Request-Id"] = named
 
 
 def _pattern(request: web.Request) -> str:

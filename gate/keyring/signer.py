@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
 from joserfc.errors import JoseError
@@ -48,7 +49,7 @@ class GrantSigner:
     def sign(self, claims: Mapping[str, Any]) -> str:
         """A compact JWS over the claims as JSON. The header is always the same, so what is left of RFC 7515 is to join
         it with the body and to sign both."""
-        signed = f"{self._prefix}{_base64url(_ENCODER.encode(claims).encode())}"
+        signed = f"{self._prefix}{_base64url(_json(claims))}"
         return f"{signed}.{_base64url(self._sign(signed.encode()))}"
 
     def verify(self, token: str) -> Mapping[str, Any] | None:
@@ -86,11 +87,12 @@ class GrantSigner:
         }
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+def _json(claims: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(claims, option=orjson.OPT_SORT_KEYS)
 
 
 def _base64url(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
+    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 class _Added:

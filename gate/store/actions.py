@@ -16,6 +16,7 @@ from gate.store import history
 from gate.store.asks import keep_in_step
 from gate.store.bound import Bound
 from gate.store.cursor import after_action, read_after_action
+from gate.store.history import Seen
 from gate.store.questions import Question
 from gate.store.rows import (
     WHOLE,
@@ -47,10 +48,11 @@ from gate.usecases.ports import ActionFilter, Clock, LikeIt, Page
 class SqlActions:
     """Implements `ports.Actions`."""
 
-    def __init__(self, bound: Bound, clock: Clock, sealer: Sealer) -> None:
+    def __init__(self, bound: Bound, clock: Clock, sealer: Sealer, known: Seen) -> None:
         self._bound = bound
         self._clock = clock
         self._sealer = sealer
+        self._known = known
         self._seals: dict[str, Seal] = {}
         # Records this transaction has read or written, so that `save` knows what is stored already.
         self._seen: dict[str, ActionRecord] = {}
@@ -220,7 +222,7 @@ class SqlActions:
         return await history.pending_count(self._bound, agent_id, cap=cap)
 
     async def seen_before(self, agent_id: str, topic: str) -> bool:
-        return await history.seen_before(self._bound, agent_id, topic)
+        return await self._known.before(self._bound, agent_id, topic)
 
     async def retries(self, agent_id: str, topic: str, payload_sha256: str, since: datetime) -> int:
         return await history.retries(self._bound, agent_id, topic, payload_sha256, since)
@@ -279,12 +281,15 @@ class SqlActions:
                 armed.append(deadline_row(record.id, record.deadline))
             elif record.deadline is None and was is not None:
                 disarmed.append(record.id)
-        await self._bound.put(versions, *edited)
-        await self._bound.put(votes, *voted)
-        await self._bound.put(reassignments, *passed_on)
-        await self._bound.put_over(deadlines, *armed)
-        await keep_in_step(self._bound, moves, self._clock.now())
-        await self._bound.remove(deadlines, "action_id", disarmed)
+        for table, rows in ((versions, edited), (votes, voted), (reassignments, passed_on)):
+            if rows:
+                await self._bound.put(table, *rows)
+        if armed:
+            await self._bound.put_over(deadlines, *armed)
+        if any(record.asked or (before is not None and before.asked) for before, record in moves):
+            await keep_in_step(self._bound, moves, self._clock.now())
+        if disarmed:
+            await self._bound.remove(deadlines, "action_id", disarmed)
 
 
 _BY_KEY = Question(

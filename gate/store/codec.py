@@ -8,7 +8,9 @@ every digit.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import math
 import types
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -43,12 +45,43 @@ class Judged:
     asked_with: tuple[Evidence, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class _Coder:
-    """How values of one type become JSON values and back."""
+    """How values of one type become JSON values and back. `text` is the Python expression for the first, of a value
+    called `v`, and `names` what it refers to: the expressions of a whole document are compiled into one function, so
+    that writing it takes few calls. `loose`: it may hold any JSON value, and so one that is no number."""
 
-    encode: Callable[[Any], Json]
-    decode: Callable[[Any], Any]
+    def __init__(
+        self,
+        text: str,
+        decode: Callable[[Any], Any],
+        *inner: _Coder,
+        loose: bool = False,
+        **names: Any,
+    ) -> None:
+        self.text = text
+        self.decode = decode
+        self.names: dict[str, Any] = {}
+        for each in inner:
+            self.names |= each.names
+        for name, value in names.items():
+            unique = f"{name}_{next(_numbers)}"
+            self.text = self.text.replace(f"${name}", unique)
+            self.names[unique] = value
+        self.loose = loose or any(each.loose for each in inner)
+
+    def encoder(self) -> Callable[[Any], Json]:
+        """The expression as a function."""
+        return _compiled("encode", f"def encode(v):\n return {self.text}", self.names)
+
+
+def _compiled(name: str, text: str, names: Mapping[str, Any]) -> Callable[[Any], Json]:
+    """A function written by this module, from names of dataclass fields only."""
+    space = dict(names)
+    exec(compile(text, f"<{__name__}>", "exec"), space)  # noqa: S102
+    return space[name]  # type: ignore[no-any-return]
+
+
+_numbers = itertools.count()
 
 
 class Document(Generic[T]):
@@ -56,16 +89,17 @@ class Document(Generic[T]):
 
     def __init__(self, kind: Any, *, without: frozenset[str] = frozenset()) -> None:
         self._coder = _dataclass(kind, without) if without else _coder(kind)
+        self._encode = self._coder.encoder()
 
     def dumps(self, value: T) -> str:
         """ValueError for what JSON cannot say (NaN, naive datetimes); TypeError for a value of another type."""
-        document = {"v": FORMAT, "d": self._coder.encode(value)}
+        document = {"v": FORMAT, "d": self._encode(value)}
         try:
             text = orjson.dumps(document, default=_plain, option=_AS_GIVEN)
         except TypeError:  # what it refuses, such as integers of more than 64 bits
             return _ENCODER.encode(document)
         # It writes null for what is no number; the other encoder tells them apart.
-        return _ENCODER.encode(document) if b"null" in text else text.decode()
+        return _ENCODER.encode(document) if self._coder.loose and b"null" in text else text.decode()
 
     def loads(self, text: str, where: str, **elsewhere: Any) -> T:
         """Raises `UnreadableRow` naming `where` unless the text is exactly a document of this type."""
@@ -107,11 +141,14 @@ def _coder(kind: Any) -> _Coder:
     origin: Any = get_origin(kind)
     args = get_args(kind)
     if kind is Any:
-        return _Coder(_same, _same)
+        return _Coder("v", _same, loose=True)
+    if kind is float:
+        return _Coder("$number(v)", _checked(float, int), number=_number)
     if kind in _SCALARS:
-        return _Coder(_checked(*_SCALARS[kind]), _checked(*_SCALARS[kind]))
+        check = _checked(_SCALARS[kind])
+        return _Coder(f"v if type(v) is {kind.__name__} else $check(v)", check, check=check)
     if kind is datetime:
-        return _Coder(_instant_text, _instant)
+        return _Coder("$instant(v)", _instant, instant=_instant_text)
     if origin is None and isinstance(kind, type) and issubclass(kind, Enum):
         return _enum(kind)
     if dataclasses.is_dataclass(kind):
@@ -129,8 +166,7 @@ def _coder(kind: Any) -> _Coder:
     raise TypeError(f"no document form for {kind!r}")
 
 
-# A float field keeps an int that an agent sent as it came; a bool is never a number.
-_SCALARS: dict[Any, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (float, int)}
+_SCALARS: Mapping[Any, type] = {str: str, bool: bool, int: int}
 
 
 def _same(value: Any) -> Any:
@@ -144,6 +180,16 @@ def _checked(*kinds: type) -> Callable[[Any], Any]:
         return value
 
     return check
+
+
+def _number(value: Any) -> Any:
+    """A float field keeps an int that an agent sent as it came; a bool is never a number."""
+    if type(value) is float:
+        if not math.isfinite(value):
+            raise ValueError(f"{value} has no JSON form")
+    elif type(value) is not int:
+        raise _Mismatch(f"a float was expected, not {type(value).__name__}")
+    return value
 
 
 def _instant_text(at: datetime) -> str:
@@ -169,50 +215,48 @@ def _enum(kind: type[Enum]) -> _Coder:
             raise _Mismatch(f"it holds an unknown {kind.__name__}")
         return members[value]
 
-    return _Coder(lambda member: member.value, decode)
+    return _Coder("v._value_", decode)
 
 
 def _optional(inner: _Coder) -> _Coder:
     return _Coder(
-        lambda value: None if value is None else inner.encode(value),
+        f"None if v is None else ({inner.text})",
         lambda value: None if value is None else inner.decode(value),
+        inner,
     )
 
 
 def _sequence(inner: _Coder, kind: type) -> _Coder:
-    def encode(values: Any) -> Json:
-        return [inner.encode(value) for value in (sorted(values) if kind is frozenset else values)]
-
     def decode(values: Any) -> Any:
         if not isinstance(values, list):
             raise _Mismatch("a list was expected")
         return kind(inner.decode(value) for value in values)
 
-    return _Coder(encode, decode)
+    each = "sorted(v)" if kind is frozenset else "v"
+    return _Coder(f"[{inner.text} for v in {each}]", decode, inner)
 
 
 def _fixed(inner: list[_Coder]) -> _Coder:
+    encoders = [each.encoder() for each in inner]
+
     def encode(values: Any) -> Json:
-        return [coder.encode(value) for coder, value in zip(inner, values, strict=True)]
+        return [encode(value) for encode, value in zip(encoders, values, strict=True)]
 
     def decode(values: Any) -> Any:
         if not isinstance(values, list) or len(values) != len(inner):
             raise _Mismatch(f"a list of {len(inner)} was expected")
         return tuple(coder.decode(value) for coder, value in zip(inner, values, strict=True))
 
-    return _Coder(encode, decode)
+    return _Coder("$fixed(v)", decode, loose=any(each.loose for each in inner), fixed=encode)
 
 
 def _mapping(inner: _Coder) -> _Coder:
-    def encode(values: Any) -> Json:
-        return {key: inner.encode(value) for key, value in values.items()}
-
     def decode(values: Any) -> Any:
         if not isinstance(values, dict):
             raise _Mismatch("an object was expected")
         return {key: inner.decode(value) for key, value in values.items()}
 
-    return _Coder(encode, decode)
+    return _Coder(f"{{key: {inner.text} for key, v in v.items()}}", decode, inner)
 
 
 def _dataclass(kind: Any, without: frozenset[str] = frozenset()) -> _Coder:
@@ -226,16 +270,6 @@ def _dataclass(kind: Any, without: frozenset[str] = frozenset()) -> _Coder:
     required = coders.keys() - optional
     omitted = {f.name for f in dataclasses.fields(kind) if f.default is None}  # absent says None again
 
-    def encode(value: Any) -> Json:
-        if type(value) is not kind:
-            raise TypeError(f"a {kind.__name__} was expected, not {type(value).__name__}")
-        fields = ((name, getattr(value, name), coder) for name, coder in coders.items())
-        return {
-            name: coder.encode(held)
-            for name, held, coder in fields
-            if held is not None or name not in omitted
-        }
-
     def decode(read: Any) -> Any:
         body, elsewhere = read if without else (read, {})
         if not isinstance(body, dict):
@@ -246,7 +280,24 @@ def _dataclass(kind: Any, without: frozenset[str] = frozenset()) -> _Coder:
             raise _Mismatch(f"{kind.__name__} lacks {min(missing)}")
         return kind(**{name: coders[name].decode(value) for name, value in body.items()}, **elsewhere)
 
-    return _Coder(encode, decode)
+    inner = tuple(coders.values())
+    encode = _fields(kind, coders, omitted)
+    return _Coder("$record(v)", decode, loose=any(each.loose for each in inner), record=encode)
+
+
+def _fields(kind: type, coders: Mapping[str, _Coder], omitted: set[str]) -> Callable[[Any], Json]:
+    """Writes a dataclass field by field."""
+
+    def refuse(value: Any) -> None:
+        raise TypeError(f"a {kind.__name__} was expected, not {type(value).__name__}")
+
+    lines = ["def encode(record):", " if type(record) is not kind: refuse(record)", " fields = {}"]
+    names: dict[str, Any] = {"kind": kind, "refuse": refuse}
+    for name, coder in coders.items():
+        names |= coder.names
+        lines.append(f" v = record.{name}")
+        lines.append(f" {'if v is not None: ' if name in omitted else ''}fields[{name!r}] = {coder.text}")
+    return _compiled("encode", "\n".join([*lines, " return fields"]), names)
 
 
 AGENT: Document[Agent] = Document(Agent)

@@ -38,8 +38,25 @@ async def pending_count(bound: Bound, agent_id: str, *, cap: int | None) -> int:
     return count
 
 
-async def seen_before(bound: Bound, agent_id: str, topic: str) -> bool:
-    return bool(await bound.ask(_SEEN, agent_id=agent_id, topic=topic))
+class Seen:
+    """Which agents are known to have had an action of a topic released. That never becomes untrue, so that what was
+    found once need not be asked again; what was not found may have happened since."""
+
+    def __init__(self, *, most: int = 10_000) -> None:
+        self._found: dict[tuple[str, str], None] = {}
+        self._most = most
+
+    async def before(self, bound: Bound, agent_id: str, topic: str) -> bool:
+        which = (agent_id, topic)
+        if which in self._found:
+            return True
+        if not await bound.ask(_SEEN, agent_id=agent_id, topic=topic):
+            return False
+        if not bound.alone:  # what shares its commit reads only what is committed
+            if len(self._found) >= self._most:
+                del self._found[next(iter(self._found))]
+            self._found[which] = None
+        return True
 
 
 async def retries(bound: Bound, agent_id: str, topic: str, payload_sha256: str, since: datetime) -> int:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hmac
 import itertools
-import os
 from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +19,7 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from gate.entropy import random_bytes
 from gate.store.errors import UnreadableRow
 
 PREFIX = "s1."
@@ -103,7 +103,7 @@ class Sealed:
         self.data_key = data_key
 
     def close(self, text: str, place: str) -> str:
-        nonce = os.urandom(_NONCE)
+        nonce = random_bytes(_NONCE)
         sealed = nonce + self._cipher.encrypt(nonce, text.encode(), f"{self._about}/{place}".encode())
         return PREFIX + b2a_base64(sealed, newline=False).decode()
 
@@ -133,14 +133,14 @@ class Sealer:
         self._unwrapped = lru_cache(maxsize=kept)(self._unwrap)
         self._openers = lru_cache(maxsize=256)(_opener)
         # Random nonces would run out after some billions of keys; a salt of this process and a counter do not.
-        self._salt = os.urandom(_SALT)
+        self._salt = random_bytes(_SALT)
         self._numbers = itertools.count()
 
     def new(self, action_id: str) -> Seal:
         """The seal of a new action, with a new key."""
         if self._keys is None:
             return Plain()
-        key = os.urandom(KEY_BYTES)
+        key = random_bytes(KEY_BYTES)
         return Sealed(action_id, AESGCM(key), self._wrap(self._keys, action_id, key))
 
     def of(self, action_id: str, data_key: str | None) -> Seal:

@@ -16,6 +16,7 @@ from gate.store import migrate, postgres, sqlite, tables
 from gate.store.address import Address, parse_address
 from gate.store.batches import Batches
 from gate.store.bound import Bound
+from gate.store.history import Seen
 from gate.store.kept_back import KeptBack, LookOnly
 from gate.store.raw_postgres import PostgresReader, PostgresWriter
 from gate.store.raw_sqlite import SqliteReader, SqliteWriter
@@ -51,6 +52,7 @@ class SqlStore:
         self.address = address
         self._clock = clock
         self._sealer = sealer
+        self._seen = Seen()
         self._lock = sqlite.FileLock(address.path) if address.path is not None and exclusive else None
         self._turn = asyncio.Lock() if address.path is not None else None
         self._engines: list[AsyncEngine] = []
@@ -182,7 +184,7 @@ class SqlStore:
     @asynccontextmanager
     async def _transaction(self, *, writable: bool) -> AsyncIterator[Transaction]:
         async with self._bound(writable=writable) as bound:
-            yield SqlTransaction(bound, self._clock, self._sealer)
+            yield SqlTransaction(bound, self._clock, self._sealer, self._seen)
 
     @property
     def now(self) -> Transaction:
@@ -193,6 +195,7 @@ class SqlStore:
             LookOnly(postgres=self.address.postgres, asking=self._batches.ask, reading=self._read),
             self._clock,
             self._sealer,
+            self._seen,
         )
 
     @asynccontextmanager
@@ -206,7 +209,7 @@ class SqlStore:
                 bound = KeptBack(
                     postgres=self.address.postgres, asking=batches.ask, reading=self._read, beside=beside
                 )
-                yield SqlTransaction(bound, self._clock, self._sealer)
+                yield SqlTransaction(bound, self._clock, self._sealer, self._seen)
                 if bound.writes.anything:
                     await batches.commit(turn, bound.writes)
             finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from gate.store.actions import SqlActions
 from gate.store.agents import SqlAgents
 from gate.store.asks import SqlAsks
@@ -13,6 +15,7 @@ from gate.store.delegations import SqlDelegations
 from gate.store.digests import SqlDigests
 from gate.store.figures import SqlFigures
 from gate.store.grants import SqlGrants
+from gate.store.history import Seen
 from gate.store.listings import SqlListings
 from gate.store.months import SqlMonths
 from gate.store.outbox import SqlOutbox
@@ -28,26 +31,90 @@ from gate.usecases.ports import Clock
 
 
 class SqlTransaction:
-    """Implements `ports.Transaction`."""
+    """Implements `ports.Transaction`. Most touch a few aggregates; each is made when it is first asked for."""
 
-    def __init__(self, bound: Bound, clock: Clock, sealer: Sealer) -> None:
-        self.actions = SqlActions(bound, clock, sealer)
-        self.asks = SqlAsks(bound)
-        self.deadlines = SqlDeadlines(bound)
-        self.grants = SqlGrants(bound)
-        self.outbox = SqlOutbox(bound)
-        self.audit = SqlAudit(bound)
-        self.tree = SqlTree(bound)
-        self.publications = SqlPublications(bound)
-        self.months = SqlMonths(bound)
-        self.cards = SqlCards(bound)
-        self.shown = SqlSights(bound)
-        self.digests = SqlDigests(bound)
-        self.pings = SqlPings(bound)
-        self.pins = SqlPins(bound)
-        self.delegations = SqlDelegations(bound)
-        self.agents = SqlAgents(bound)
-        self.listings = SqlListings(bound)
-        self.snapshots = SqlSnapshots(bound)
-        self.figures = SqlFigures(bound)
-        self.seals = SqlSeals(bound, self.actions, sealer)
+    def __init__(self, bound: Bound, clock: Clock, sealer: Sealer, seen: Seen) -> None:
+        self._bound = bound
+        self._clock = clock
+        self._sealer = sealer
+        self._seen = seen
+
+    @cached_property
+    def actions(self) -> SqlActions:
+        return SqlActions(self._bound, self._clock, self._sealer, self._seen)
+
+    @cached_property
+    def seals(self) -> SqlSeals:
+        return SqlSeals(self._bound, self.actions, self._sealer)
+
+    @cached_property
+    def asks(self) -> SqlAsks:
+        return SqlAsks(self._bound)
+
+    @cached_property
+    def deadlines(self) -> SqlDeadlines:
+        return SqlDeadlines(self._bound)
+
+    @cached_property
+    def grants(self) -> SqlGrants:
+        return SqlGrants(self._bound)
+
+    @cached_property
+    def outbox(self) -> SqlOutbox:
+        return SqlOutbox(self._bound)
+
+    @cached_property
+    def audit(self) -> SqlAudit:
+        return SqlAudit(self._bound)
+
+    @cached_property
+    def tree(self) -> SqlTree:
+        return SqlTree(self._bound)
+
+    @cached_property
+    def publications(self) -> SqlPublications:
+        return SqlPublications(self._bound)
+
+    @cached_property
+    def months(self) -> SqlMonths:
+        return SqlMonths(self._bound)
+
+    @cached_property
+    def cards(self) -> SqlCards:
+        return SqlCards(self._bound)
+
+    @cached_property
+    def shown(self) -> SqlSights:
+        return SqlSights(self._bound)
+
+    @cached_property
+    def digests(self) -> SqlDigests:
+        return SqlDigests(self._bound)
+
+    @cached_property
+    def pings(self) -> SqlPings:
+        return SqlPings(self._bound)
+
+    @cached_property
+    def pins(self) -> SqlPins:
+        return SqlPins(self._bound)
+
+    @cached_property
+    def delegations(self) -> SqlDelegations:
+        return SqlDelegations(self._bound)
+
+    @cached_property
+    def agents(self) -> SqlAgents:
+        return SqlAgents(self._bound)
+
+    @cached_property
+    def listings(self) -> SqlListings:
+        return SqlListings(self._bound)
+
+    @cached_property
+    def snapshots(self) -> SqlSnapshots:
+        return SqlSnapshots(self._bound)
+
+    @cached_property
+    def figures(self) -> SqlFigures:
+        return SqlFigures(self._bound)

@@ -25,11 +25,9 @@ UNCOVERED = Refused(
 OFF_RECORD = Refused(code="not_on_record", sentence="The record of this release cannot be found.")
 
 
-async def mint(
-    deps: Deps, tx: Transaction, record: ActionRecord, now: datetime, *, leaf: bytes
-) -> tuple[Grant, Change]:
-    """Sign a grant for the released version and store it in the open transaction (INV-23). `leaf` is the leaf hash of
-    the record that released it."""
+def sign(deps: Deps, record: ActionRecord, now: datetime, *, leaf: bytes) -> tuple[Grant, Change]:
+    """A signed grant for the released version, and its issue, both to be stored in one transaction (INV-23). `leaf` is
+    the leaf hash of the record that released it."""
     plan = minting(record, jti=deps.ids.new("grt"), issuer=deps.limits.issuer, leaf=leaf, now=now)
     grant = Grant(
         jti=plan.jti,
@@ -41,7 +39,6 @@ async def mint(
         expires_at=plan.expires_at,
         token=deps.signer.sign(plan.claims),
     )
-    await tx.grants.add(grant)
     return grant, issue(record, grant, now=now)
 
 
@@ -135,6 +132,7 @@ async def _fresh(deps: Deps, tx: Transaction, agent: Agent, action_id: str) -> D
         await tx.grants.move(last.jti, to=GrantState.EXPIRED, at=now)
         changes.append(lapse(record, last, now=now))
         record = changes[-1].record
-    grant, issued = await mint(deps, tx, record, now, leaf=leaf)
+    grant, issued = sign(deps, record, now, leaf=leaf)
+    await tx.grants.add(grant)
     await commit(deps, tx, before, [*changes, issued])
     return Done(record=issued.record, grant=grant)

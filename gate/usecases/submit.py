@@ -17,7 +17,7 @@ from gate.domain.request import ActionRecord, Grant, Status
 from gate.domain.submission import submit as first_change
 from gate.domain.transitions import Change
 from gate.domain.verdict import Decision, Verdict
-from gate.usecases.collect import mint
+from gate.usecases.collect import sign
 from gate.usecases.commands import Done, SubmitAction
 from gate.usecases.directory import directory_now
 from gate.usecases.judging import judge
@@ -79,23 +79,25 @@ async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
 async def _stored(
     deps: Deps, tx: Transaction, cmd: SubmitAction, changes: list[Change], twin: str | None
 ) -> Grant | None:
-    """Store the new action, and the grant where policy released it; its issue is added to the changes."""
+    """Store the new action, and the grant where policy released it; its issue is added to the changes. The action is
+    written once, as it is after all of them."""
+    grant = None
     record = changes[0].record
+    if record.status.released and not waits_for_checkpoint(record):
+        leaf = leaf_hash(canonical_bytes(changes[0].audit))
+        grant, issued = sign(deps, record, deps.clock.now(), leaf=leaf)
+        changes.append(issued)
     stored = await tx.actions.add(
-        record,
+        changes[-1].record,
         idempotency_key=cmd.idempotency_key,
         body_sha256=cmd.body_sha256,
         twin=twin if record.status is Status.PENDING else None,
     )
     if not stored:
         raise Outrun
-    await commit(deps, tx, None, changes[:1])
-    if not record.status.released or waits_for_checkpoint(record):
-        return None
-    leaf = leaf_hash(canonical_bytes(changes[0].audit))
-    grant, issued = await mint(deps, tx, record, deps.clock.now(), leaf=leaf)
-    await commit(deps, tx, record, [issued])
-    changes.append(issued)
+    if grant is not None:
+        await tx.grants.add(grant)
+    await commit(deps, tx, None, changes)
     return grant
 
 

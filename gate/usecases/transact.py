@@ -66,7 +66,8 @@ async def _tell(deps: Deps, tx: Transaction, changes: list[Change]) -> None:
                 until = held_until(intent, change.record, deps.rules.current.directory, at)
             ahead = FIRST if risk_of(change.record) is Risk.CRITICAL else timedelta(0)
             messages.append(_message(deps, change.record.id, intent, at, until, ahead=ahead))
-    await tx.outbox.add(*messages)
+    if messages:
+        await tx.outbox.add(*messages)
 
 
 def _message(

@@ -85,3 +85,20 @@ def test_a_database_driver_writes_no_parameters_down_at_any_level(library: str):
         logging.getLogger().handlers[:] = before
         structlog.reset_defaults()
     assert stream.getvalue() == ""
+
+
+def test_a_log_that_cannot_be_written_stops_nothing():
+    stream = io.StringIO()
+    before = logging.getLogger().handlers[:]
+    try:
+        set_up_logging(form="json", stream=stream)
+        stream.close()
+        structlog.get_logger("x").info("event")
+    finally:
+        logging.getLogger().handlers[:] = before
+        structlog.reset_defaults()
+
+
+def test_what_json_cannot_say_is_written_all_the_same(lines):
+    structlog.get_logger("x").info("event", half="\ud800", large=2**70)
+    assert lines()[0]["large"] == 2**70
