@@ -130,6 +130,14 @@ class ActionDocument(Answer):
     links: LinksOut
 
 
+class ActionEvent(Answer):
+    """One event of an action's stream."""
+
+    event: Literal["action"]
+    id: Annotated[str, Field(description="The action's revision, for `Last-Event-ID`")]
+    data: Annotated[str, Field(description="The action document, as JSON")]
+
+
 class ActionPage(Answer):
     """One page of actions, newest first, without grants; `cursor` is None at the end."""
 

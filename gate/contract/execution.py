@@ -8,8 +8,13 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from gate.contract.action import Answer
-from gate.contract.fields import JsonObject, Line, OutcomeResult, Paragraph, Sha256, Time
+from gate.contract.fields import Json, JsonObject, Line, OutcomeResult, Paragraph, Sha256, Time
 from gate.contract.proposal import Request
+
+
+def _one(name: str, kind: str, *, other: str) -> dict[str, Json]:
+    """What the description says of a body that has this field and not the other."""
+    return {"required": [name], "properties": {name: {"type": kind}, other: {"type": "null"}}}
 
 
 class RedeemIn(Request):
@@ -19,8 +24,8 @@ class RedeemIn(Request):
         json_schema_extra={
             "examples": [{"token": "eyJhbGciOiJFZDI1NTE5In0.e30.c2ln", "payload": {"order_id": "881"}}],
             "oneOf": [
-                {"required": ["payload"], "properties": {"payload_sha256": {"type": "null"}}},
-                {"required": ["payload_sha256"], "properties": {"payload": {"type": "null"}}},
+                _one("payload", "object", other="payload_sha256"),
+                _one("payload_sha256", "string", other="payload"),
             ],
         }
     )

@@ -80,21 +80,34 @@ def _instant(text: str) -> str:
     return text
 
 
+_PLAIN = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+_BLACK = r"[^\x00-\x20\x7f\s]"
 _text = AfterValidator(_readable)
+TEXT = f"^{_PLAIN}*{_BLACK}{_PLAIN}*$"
+"""What `_readable` takes, as the description says it: some character that is not blank, and none of control."""
+ANY_TEXT = f"^{_PLAIN}*$"
+"""What `_printable` takes."""
+_says_text = Field(json_schema_extra={"pattern": TEXT})
+_says_address = Field(json_schema_extra={"format": "uri", "pattern": r"^https?://[^\s\\/?#@]"})
 
-Name = Annotated[str, StringConstraints(max_length=200), _text]
+Name = Annotated[str, StringConstraints(max_length=200), _text, _says_text]
 """A short name or identifier."""
 
-LabelText = Annotated[str, StringConstraints(max_length=300), AfterValidator(_printable)]
+LabelText = Annotated[
+    str,
+    StringConstraints(max_length=300),
+    AfterValidator(_printable),
+    Field(json_schema_extra={"pattern": ANY_TEXT}),
+]
 """The value of a label; it may be empty."""
 
-Line = Annotated[str, StringConstraints(max_length=300), _text]
+Line = Annotated[str, StringConstraints(max_length=300), _text, _says_text]
 """A sentence."""
 
-Paragraph = Annotated[str, StringConstraints(max_length=4_000), _text]
+Paragraph = Annotated[str, StringConstraints(max_length=4_000), _text, _says_text]
 """A few sentences."""
 
-Page = Annotated[str, StringConstraints(max_length=16_000), _text]
+Page = Annotated[str, StringConstraints(max_length=16_000), _text, _says_text]
 """Longer text, such as the request a person once wrote."""
 
 Topic = Annotated[
@@ -104,7 +117,7 @@ Topic = Annotated[
 ]
 """Two or more segments of letters, digits, `_` and `-`, joined by dots."""
 
-Tag = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$")]
+Tag = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,63}$")]
 """A label's key, a risk tag or a policy flag."""
 
 Audience = Annotated[str, StringConstraints(max_length=100, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$")]
@@ -113,14 +126,14 @@ WebUrl = Annotated[
     str,
     StringConstraints(max_length=2_000),
     AfterValidator(_web_address),
-    Field(json_schema_extra={"format": "uri"}),
+    _says_address,
 ]
 
 CallbackUrl = Annotated[
     str,
     StringConstraints(max_length=2_000),
     AfterValidator(_callback_address),
-    Field(json_schema_extra={"format": "uri"}),
+    _says_address,
 ]
 """https; http only for a loopback host. Whether the host may be called is decided when it is called."""
 

@@ -114,7 +114,9 @@ class ActionIn(Request):
     tool: Name | None = None
     rationale: Paragraph | None = None
     environment: Name | None = None
-    labels: Annotated[dict[Tag, LabelText], Field(max_length=MAX_LABELS)] = {}
+    labels: Annotated[
+        dict[Tag, LabelText], Field(max_length=MAX_LABELS, json_schema_extra={"additionalProperties": False})
+    ] = {}
     risk: Risk | None = None
     risk_tags: Annotated[list[Tag], Field(max_length=50)] = []
     confidence: Fraction | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -22,14 +22,26 @@ ANYONE = frozenset({"propose", "execute", "read", "admin"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """What an answer is good for: another operation, and where in the answer its parameters and its body stand."""
+
+    name: str
+    operation: str
+    description: str
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Says:
-    """One answer of an endpoint. `model` None with `media` None: no body."""
+    """One answer of an endpoint. `model` None with status 204: no body. Of a stream the model is that of an event."""
 
     status: int
     description: str
     model: type[BaseModel] | None = None
     media: str = "application/json"
     headers: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from gate.contract.problem import CODES, PROBLEM_TYPE, Problem
-from gate.http.endpoint import Endpoint, Header, Says
+from gate.http.endpoint import Endpoint, Header, Link, Says
 
 _REF = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"\{(\w+)\}")
@@ -22,6 +22,7 @@ _HEADERS = {
     "Location": "Where to ask again",
     "Retry-After": "Seconds after which asking again makes sense",
     "Preference-Applied": "`wait=N`, where a preferred wait was honoured",
+    "Idempotency-Replayed": "`true` where the same key and body made this action before",
     "Signoff-Joined": "`true` where the proposal equals a pending one of the same agent, which is the answer",
     "Signoff-Grant": "`awaiting-checkpoint` where the action is released, and its grant is there once a checkpoint "
     "covers the record of that",
@@ -84,6 +85,8 @@ def document(endpoints: Sequence[Endpoint], *, version: str) -> dict[str, Any]:
 def codes(endpoint: Endpoint) -> tuple[str, ...]:
     """Every error code this endpoint can answer with, by status."""
     found: list[str] = list(endpoint.problems)
+    if _PARAMETER.search(endpoint.path) is not None:
+        found.append("not_found")
     if endpoint.body is not None:
         found += [*_DOOR, "body_too_large", "body_timeout", "unsupported_media_type", "invalid_field"]
     if endpoint.query is not None:
@@ -146,6 +149,8 @@ def _query_parameters(endpoint: Endpoint) -> Iterable[dict[str, Any]]:
         words = prop.pop("description", None)
         prop.pop("title", None)
         parameter: dict[str, Any] = {"name": name, "in": "query", "schema": _without_null(prop)}
+        if name in schema.get("required", ()):
+            parameter["required"] = True
         if words:
             parameter["description"] = words
         yield parameter
@@ -183,7 +188,18 @@ def _response(says: Says) -> dict[str, Any]:
     elif says.status != 204:
         kind = {"type": "object"} if says.media == "application/json" else {"type": "string"}
         response["content"] = {says.media: {"schema": kind}}
+    if says.links:
+        response["links"] = {link.name: _link(link) for link in says.links}
     return response
+
+
+def _link(link: Link) -> dict[str, Any]:
+    described: dict[str, Any] = {"operationId": link.operation, "description": link.description}
+    if link.parameters:
+        described["parameters"] = dict(link.parameters)
+    if link.body is not None:
+        described["requestBody"] = dict(link.body)
+    return described
 
 
 def _problem_response(status: int, status_codes: Sequence[str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from gate.domain.request import ActionRecord, Status
 from gate.http.api.presenting import shown
 from gate.http.body import read_model
 from gate.http.call import Call, answer
-from gate.http.endpoint import ANYONE, PROPOSE, Endpoint, Header, Says
+from gate.http.endpoint import ANYONE, PROPOSE, Endpoint, Header, Link, Says
 from gate.http.headers import idempotency_key, preferred_wait
 from gate.http.problem import ProblemRaised, field_errors, refused
 from gate.http.waiting import ABANDONED
@@ -171,21 +171,57 @@ async def _agent_id(call: Call, named: str | None) -> str | None:
 
 _WAIT = Header(
     name="Prefer",
-    description="`wait=N`: hold the answer until the action is decided, at most N seconds (0 to 60)",
-    pattern=r"wait=\d+",
+    description="`wait=N`: hold the answer until the action is decided, at most N seconds (0 to 60). Other preferences "
+    "are ignored",
+)
+_ITS_ID = {"id": "$response.body#/id"}
+_FROM_AN_ACTION = (
+    Link(
+        name="read",
+        operation="getAction",
+        description="Where the action stands, and its grant once it is released",
+        parameters=_ITS_ID,
+    ),
+    Link(
+        name="follow",
+        operation="streamAction",
+        description="Its changes, until it is decided",
+        parameters=_ITS_ID,
+    ),
+)
+_FROM_A_RELEASE = Link(
+    name="redeem",
+    operation="redeemGrant",
+    description="What an executor sends, where the action is released and `grant` is there",
+    body={"token": "$response.body#/grant/token", "payload": "$response.body#/payload"},
+)
+_FROM_A_REQUEST = Link(
+    name="cancel",
+    operation="cancelAction",
+    description="Take the request back, while it waits for people",
+    parameters=_ITS_ID,
 )
 _DECIDED = Says(
     status=200,
     description="Where the action stands; nothing more is to be waited for, or no wait was asked for",
     model=ActionDocument,
-    headers=("Preference-Applied", "Signoff-Grant"),
+    headers=("Preference-Applied", "Idempotency-Replayed", "Signoff-Grant"),
+    links=(*_FROM_AN_ACTION, _FROM_A_RELEASE),
 )
 _PENDING = Says(
     status=202,
     description="People have not decided yet, or, with `Signoff-Grant: awaiting-checkpoint`, the grant of a critical "
     "action waits for the checkpoint that covers its release; ask again at `Location`",
     model=ActionDocument,
-    headers=("Location", "Retry-After", "Preference-Applied", "Signoff-Joined", "Signoff-Grant"),
+    headers=(
+        "Location",
+        "Retry-After",
+        "Preference-Applied",
+        "Idempotency-Replayed",
+        "Signoff-Joined",
+        "Signoff-Grant",
+    ),
+    links=(*_FROM_AN_ACTION, _FROM_A_REQUEST),
 )
 _DOCUMENT = Says(status=200, description="Where the action stands now", model=ActionDocument)
 
@@ -208,6 +244,7 @@ ENDPOINTS = (
             Header(
                 name="Idempotency-Key",
                 description="1 to 255 printable ASCII characters, kept as long as the action",
+                pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?$",
             ),
             _WAIT,
         ),

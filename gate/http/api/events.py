@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from gate.contract.action import ActionEvent
 from gate.domain.request import ActionRecord
 from gate.domain.second_review import shown_revision
 from gate.http.api.presenting import collected
@@ -100,10 +101,12 @@ ENDPOINTS = (
         "decision; asked again, it then answers 204. Comments keep the connection open.",
         scopes=ANYONE,
         request_headers=(
-            Header(name="Last-Event-ID", description="The `id` of the last event seen", pattern=r"\d{1,12}"),
+            Header(
+                name="Last-Event-ID", description="The `id` of the last event seen; anything else starts over"
+            ),
         ),
         answers=(
-            Says(status=200, description="The stream", media="text/event-stream"),
+            Says(status=200, description="The stream", media="text/event-stream", model=ActionEvent),
             Says(status=204, description="Nothing new will come: the action is decided, and this was seen"),
         ),
         problems=("unknown_action", "too_many_streams"),

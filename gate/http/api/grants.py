@@ -10,7 +10,7 @@ from gate.contract.keys import JwkSet
 from gate.domain.audit import timestamp
 from gate.domain.refusal import Refused
 from gate.http.call import Call, answer
-from gate.http.endpoint import EXECUTE, Endpoint, Says
+from gate.http.endpoint import EXECUTE, Endpoint, Link, Says
 from gate.http.problem import refused
 from gate.usecases.commands import RedeemGrant
 from gate.usecases.redeem import redeem
@@ -56,7 +56,21 @@ ENDPOINTS = (
         "SHA-256 over RFC 8785). Succeeds exactly once; whoever is refused must not act.",
         scopes=EXECUTE,
         body=RedeemIn,
-        answers=(Says(status=200, description="Redeemed: act now", model=RedeemOut),),
+        answers=(
+            Says(
+                status=200,
+                description="Redeemed: act now",
+                model=RedeemOut,
+                links=(
+                    Link(
+                        name="report",
+                        operation="reportOutcome",
+                        description="Report what came of it",
+                        parameters={"id": "$response.body#/action"},
+                    ),
+                ),
+            ),
+        ),
         problems=(
             "grant_redeemed",
             "payload_mismatch",

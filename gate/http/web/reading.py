@@ -7,7 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gate.contract.fields import ANY_TEXT, TEXT
+
 Schema = Mapping[str, Any]
+
+_KNOWN_PATTERNS = {TEXT: "not blank, no control characters", ANY_TEXT: "no control characters"}
+"""Patterns that say less to a reader than words."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,7 +202,7 @@ def _bounds(schema: Schema) -> Sequence[str]:
         elif "minimum" in part:
             found.append(f"at least {part['minimum']:,}")
         if "pattern" in part:
-            found.append(f"`{part['pattern']}`")
+            found.append(_KNOWN_PATTERNS.get(part["pattern"], f"`{part['pattern']}`"))
         if "format" in part:
             found.append(part["format"])
     default = schema.get("default")
