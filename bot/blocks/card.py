@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from bot import ids
-from bot.blocks import asking, emergency, facts, parts, progress
+from bot.blocks import asking, emergency, facts, masks, parts, progress
 from bot.blocks.lookalikes import notices
 from bot.blocks.messages import CardMessage
 from bot.blocks.payload import Excerpt, excerpt
@@ -82,6 +82,8 @@ def _blocks(view: ActionView, payload: Excerpt, scale: float) -> Iterator[Json]:
     first = asking.time_left(view) if view.status is Status.PENDING else _risk(view)
     yield parts.lines([first, *lines])
     yield from _payload(view, payload)
+    if view.hides:
+        yield parts.lines([masks.said(view)])
     yield from _warnings(view, scale)
     if view.changes:
         editor = f" by {parts.name(view.edits[-1].editor)}" if view.edits else ""
@@ -114,6 +116,9 @@ def _risk(view: ActionView) -> list[Json]:
 def _payload(view: ActionView, payload: Excerpt) -> Iterator[Json]:
     verb = "Would run" if view.status is Status.PENDING else "Payload of"
     said = "" if payload.whole else ", its beginning"
+    said += (
+        f", but for {count(view.masks, 'masked value', 'masked values')}" if view.hides and view.masks else ""
+    )
     heading = parts.line(
         parts.words(f"{verb} "),
         parts.words(asking.what_runs(view), bold=True),
@@ -157,6 +162,8 @@ def _buttons(view: ActionView, payload: Excerpt) -> Iterator[Json]:
             text, style = labels[action]
             label = f"{text}: {shown(view.summary, 70 - len(text))}"
             yield parts.button(text, action, value, style=style, label=label)
+    if view.hides:
+        yield masks.show_button(view.action_id, view.version)
 
 
 def _footer(view: ActionView) -> str:

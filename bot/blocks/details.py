@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from bot.blocks import asking, emergency, facts, lookalikes, parts, progress
+from bot.blocks import asking, emergency, facts, lookalikes, masks, parts, progress
 from bot.blocks.pages import line_blocks, payload_blocks
 from bot.blocks.payload import brief
 from bot.blocks.text import shown
@@ -40,6 +40,7 @@ def whole_payload(view: ActionView) -> Iterator[Json]:
         ]
     )
     yield from payload_blocks(view)
+    yield from masks.offer(view)
     found = lookalikes.in_payload(view.payload)
     found += [f"Summary: {what}" for what in lookalikes.in_text(view.summary)]
     yield from line_blocks(

@@ -17,6 +17,7 @@ from bot.blocks.form import Field, Form, Values, form, held_in, parts_of
 from bot.blocks.text import shown, trimmed
 from bot.blocks.widgets import ABSENT, Absent, Widget, minute_stamp, minute_text, same
 from gate.contract.canonical import NotCanonical, parse
+from gate.domain.masking import Masked, unmasked
 from gate.usecases.views import ActionView
 
 Json = Any
@@ -76,7 +77,7 @@ def _checked(found: Sequence[tuple[Field, Json | Absent]], payload: Json) -> Edi
     if not isinstance(payload, dict):
         return FieldErrors(messages={found[0][0].block_id: "A payload is an object: write { … }."})
     changed = tuple(field.pointer for field, _ in found)
-    return Edited(payload=cast("dict[str, Json]", payload), changed=changed)
+    return Edited(payload=cast("dict[str, Json]", unmasked(payload)), changed=changed)
 
 
 def problem_messages(view: ActionView, problems: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -175,8 +176,8 @@ def _number(field: Field, text: str) -> Json | Absent:
 
 def _json(field: Field, text: str) -> Json | Absent:
     if not text.strip():
-        if field.value is ABSENT:
-            return ABSENT
+        if field.value is ABSENT or isinstance(field.value, Masked):
+            return field.value
         raise _Wrong('Nothing is no value: write null, "", [] or {}.')
     try:
         value = parse(text)

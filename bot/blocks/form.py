@@ -12,6 +12,7 @@ from typing import Any, cast
 from bot import ids
 from bot.blocks.text import units
 from bot.blocks.widgets import ABSENT, Absent, Widget, json_text, pick, unseen
+from gate.domain.masking import Masked
 from gate.usecases.views import ActionView
 
 Json = Any
@@ -297,7 +298,10 @@ def _field(place: _Place, *, as_json: bool = False) -> Field | None:
     if units(ids.field_block(place.pointer)) > MAX_BLOCK_ID or unseen(place.pointer):
         return None
     widget, initial, choices = (Widget.JSON, None, ()) if as_json else pick(place.value, place.schema)
-    if widget is Widget.JSON and place.value is not ABSENT:
+    if isinstance(place.value, Masked):
+        if place.value.key is not None:
+            return None  # not even its name is shown, so nothing can be said of it
+    elif widget is Widget.JSON and place.value is not ABSENT:
         initial = json_text(place.value)
         if initial is None:
             return None

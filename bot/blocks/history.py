@@ -6,6 +6,7 @@ from typing import Any
 
 from bot import ids
 from bot.blocks import parts
+from bot.blocks.masks import show_button
 from bot.blocks.pages import line_blocks, paged, turning
 from bot.blocks.text import shown
 from gate.usecases.views import Chapter
@@ -21,8 +22,8 @@ def history_button(action_id: str, version: int) -> Json:
     return parts.button("History", ids.HISTORY, ids.card_value(action_id, version))
 
 
-def history_modal(chapters: tuple[Chapter, ...], state: ids.ModalState) -> Json:
-    """The page that `state` names; one past the end shows the last."""
+def history_modal(chapters: tuple[Chapter, ...], state: ids.ModalState, *, hides: bool = False) -> Json:
+    """The page that `state` names; one past the end shows the last. `hides`: policy masks something of it."""
     blocks: list[Json] = []
     for chapter in chapters:
         lines = [
@@ -44,5 +45,14 @@ def history_modal(chapters: tuple[Chapter, ...], state: ids.ModalState) -> Json:
         "title": parts.own("History", 24),
         "close": parts.own("Close", 24),
         "private_metadata": state.encode(),
-        "blocks": [*pages[page], *turning(page, len(pages))],
+        "blocks": [*pages[page], *turning(page, len(pages)), *_unmasking(state, hides=hides)],
     }
+
+
+def _unmasking(state: ids.ModalState, *, hides: bool) -> list[Json]:
+    if not hides:
+        return []
+    told = parts.note(
+        "Policy masks part of this. Reviewers can have it shown; who does is put on the record."
+    )
+    return [told, parts.actions(show_button(state.action_id, state.version), block_id="unmask")]

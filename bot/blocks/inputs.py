@@ -13,6 +13,7 @@ from bot.blocks.form import Field, Values, held_in
 from bot.blocks.payload import pointer_path, quoted
 from bot.blocks.text import shown, trimmed, units
 from bot.blocks.widgets import ABSENT, MAX_INPUT_TEXT, Widget, minute_stamp
+from gate.domain.masking import Masked
 
 Json = dict[str, Any]
 
@@ -45,6 +46,8 @@ def _optional(field: Field) -> bool:
     """Whether the input may be empty: a text may become "", and what is not there may stay away."""
     if field.value is ABSENT:
         return not field.required
+    if isinstance(field.value, Masked):
+        return True
     shortest = field.schema.get("minLength")
     may_be_empty = not (isinstance(shortest, int) and shortest > 0)
     text = field.widget in (Widget.TEXT, Widget.LONG_TEXT, Widget.EMAIL, Widget.URL)
@@ -133,6 +136,8 @@ def _hint(field: Field) -> str:
         said.append(" and ".join(bounds))
     if field.widget is Widget.JSON:
         said.append('JSON: text in quotes, as in "881"')
+    if isinstance(field.value, Masked):
+        said.append("masked; left empty it stays as it is, and what you type takes its place")
     if field.value is ABSENT:
         said.append("not in the payload now; empty leaves it out")
     return " · ".join(said)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from bot.blocks.text import cut, head, marker, more, pieces, units
+from gate.domain.masking import MARK, Masked
 
 Json = Any
 
@@ -87,11 +88,14 @@ def _in_quotes(piece: str) -> str:
 
 
 def scalar(value: Json) -> str:
-    """A value on one line, typed: strings in quotes, numbers exactly, `true`, `null`, `{}`, `[]`."""
+    """A value on one line, typed: strings in quotes, numbers exactly, `true`, `null`, `{}`, `[]`. What policy masks is
+    marked without quotes, so that no text can pass for it."""
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, Alias):
         return f"stands for {value.path}"
+    if isinstance(value, Masked):
+        return MARK
     try:
         return json.dumps(value)
     except (ValueError, TypeError):  # digits past what Python prints; the door refuses such numbers

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, cast
 
 from bot.blocks.text import is_hidden, units
+from gate.domain.masking import Masked, places
 
 Json = Any
 
@@ -65,6 +66,8 @@ def types_of(schema: Mapping[str, Json]) -> set[str]:
 def pick(value: Json | Absent, schema: Mapping[str, Json]) -> tuple[Widget, str | None, tuple[Json, ...]]:
     """(widget, what it starts with, its choices) for a value under its schema; JSON, without a start, for whatever no
     other widget gives back exactly."""
+    if isinstance(value, Masked):
+        return _masked_widget(value), None, ()
     allowed = schema.get("enum")
     if isinstance(allowed, list):
         choices = _choices(cast("list[Json]", allowed))
@@ -97,6 +100,15 @@ def _absent_widget(schema: Mapping[str, Json]) -> Widget:
     }
     types = types_of(schema) - {"null"}
     return known.get(types.pop(), Widget.JSON) if len(types) == 1 else Widget.JSON
+
+
+def _masked_widget(value: Masked) -> Widget:
+    """For a value that is not shown: an input that starts empty and takes another one in its place."""
+    held = value.opened()
+    if isinstance(held, str):
+        return Widget.LONG_TEXT if "\n" in held else Widget.TEXT
+    number = isinstance(held, int | float) and not isinstance(held, bool)
+    return Widget.NUMBER if number else Widget.JSON
 
 
 def _number_widget(value: float, schema: Mapping[str, Json]) -> tuple[Widget, str | None, tuple[Json, ...]]:
@@ -177,7 +189,9 @@ def survives(text: str) -> bool:
 
 def json_text(value: Json) -> str | None:
     """A value as JSON text for an input: indented where that fits, nothing invisible in it; None where it is too
-    long to be edited in place."""
+    long to be edited in place, or not all of it may be shown."""
+    if places(value):
+        return None
     for indent in (2, None):
         text = json.dumps(value, ensure_ascii=False, indent=indent)
         if len(text) > MAX_INPUT_TEXT:
@@ -198,4 +212,6 @@ def _visible_in_json(char: str) -> str:
 
 def same(one: Json, other: Json) -> bool:
     """Whether two JSON values are the same, type by type: 1 is neither 1.0 nor true."""
+    if isinstance(one, Masked) or isinstance(other, Masked):
+        return bool(one == other)
     return type(one) is type(other) and json.dumps(one) == json.dumps(other)

@@ -8,7 +8,7 @@ from bot import ids, told
 from bot.blocks.card import needs_full_view
 from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
 from bot.drawing import drawn
-from bot.handlers import delegate, history, opening, paging, review
+from bot.handlers import delegate, history, opening, paging, review, unmasking
 from bot.handlers.replies import done, refused
 from bot.payloads import Click
 from gate.domain.refusal import Refused
@@ -48,6 +48,8 @@ async def _on_card(desk: Desk, click: Click) -> Refused | None:
         return await review.opened(desk, click, record)
     if click.button == ids.HISTORY:
         return await history.clicked(desk, click, record)
+    if click.button == ids.UNMASK:
+        return await unmasking.clicked(desk, click, record)
     if click.button == ids.REJECT and opening.reads(click, action_id):
         return await opening.reject(desk, click, record, version, on_top=True)
     misplaced = await desk.misplaced(click, action_id)

@@ -14,7 +14,7 @@ from gate.domain.people import Person
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
 from gate.domain.reviewing import sees_everybody
-from gate.usecases.story import read_story
+from gate.usecases.story import Story, read_story
 from gate.usecases.telling import chapters, without_hidden_votes
 
 NOT_YOURS = Refused(
@@ -69,7 +69,7 @@ async def page(desk: Desk, person: Person, state: ModalState) -> dict[str, Any] 
     if not await may_read(desk, record, person):
         return NOT_YOURS
     found = await read_story(desk.deps.store, state.action_id)
-    return UNKNOWN if found is None else history_modal(chapters(without_hidden_votes(found)), state)
+    return UNKNOWN if found is None else _modal(found, state)
 
 
 async def may_read(desk: Desk, record: ActionRecord, person: Person) -> bool:
@@ -87,6 +87,10 @@ async def _open(desk: Desk, trigger_id: str, state: ModalState, *, on_top: bool)
     found = await read_story(desk.deps.store, state.action_id)
     if found is None:
         return UNKNOWN
-    modal = history_modal(chapters(without_hidden_votes(found)), state)
-    await desk.open(trigger_id, modal, on_top=on_top)
+    await desk.open(trigger_id, _modal(found, state), on_top=on_top)
     return None
+
+
+def _modal(found: Story, state: ModalState) -> dict[str, Any]:
+    told = chapters(without_hidden_votes(found))
+    return history_modal(told, state, hides=found.record.verdict.mask is not None)

@@ -8,9 +8,10 @@ from bot import ids
 from bot.blocks.modals import confirm_modal, decided_modal, details_modal
 from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
 from bot.drawing import drawn
-from bot.handlers import break_glass, history, opening, review
+from bot.handlers import break_glass, history, opening, review, unmasking
 from bot.payloads import Click
 from gate.domain.refusal import Refused
+from gate.domain.risk import Risk
 from gate.usecases.cards import card_view
 from gate.usecases.shown import note_page
 
@@ -42,6 +43,12 @@ async def turned(desk: Desk, click: Click) -> Refused | None:
         if isinstance(told, Refused):
             return told
         modal = told
+    elif click.view.callback_id == ids.MODAL_UNMASKED:
+        looking = await desk.person(click.sender, risk=Risk.HIGH)
+        bare = looking if isinstance(looking, Refused) else await unmasking.page(desk, looking, state)
+        if isinstance(bare, Refused):
+            return bare
+        modal = bare
     elif click.view.callback_id in _FORMS:
         if page > click.view.state.page + 1:
             return NOT_ITS_PLACE  # every page is opened in turn (threat 3)
@@ -57,9 +64,11 @@ async def turned(desk: Desk, click: Click) -> Refused | None:
     else:
         return NOT_ITS_PLACE
     await desk.web.call("views.update", view_id=click.view.id, hash=click.view.hash, view=modal)
-    if modal["callback_id"] in (ids.MODAL_CONFIRM, ids.MODAL_DETAILS):
+    if modal["callback_id"] in (ids.MODAL_CONFIRM, ids.MODAL_DETAILS, ids.MODAL_UNMASKED):
         reader = await desk.person(click.sender)
-        if not isinstance(reader, Refused):
+        if modal["callback_id"] == ids.MODAL_UNMASKED and not isinstance(reader, Refused):
+            await unmasking.noted(desk, reader, modal)
+        elif not isinstance(reader, Refused):
             name = opening.page_name(modal, page)
             await note_page(desk.deps, view.action_id, view.version, name, modal, reader.id)
     return None

@@ -15,6 +15,7 @@ from gate.cli.output import fail, say, show
 from gate.cli.session import at_desk
 from gate.delivery.inert import visible
 from gate.domain.audit import timestamp
+from gate.domain.masking import Masked
 from gate.usecases.story import Story, read_story
 from gate.usecases.telling import chapters, moment, trail_line
 from gate.wiring.desk import Desk
@@ -103,6 +104,8 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     match value:
+        case Masked():
+            return str(value)
         case Enum():
             return value.value
         case datetime():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from gate.delivery.inert import inert
+from gate.domain.masking import masked, spelled
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord, Choice
 from gate.usecases.views import ActionView, VoteView
@@ -35,7 +36,9 @@ class Brief:
 
 
 def brief(view: ActionView, record: ActionRecord, directory: Directory, *, payload_limit: int) -> Brief:
-    """The whole context as it stands now: request, evidence, edits, earlier comments, votes so far (INV-38)."""
+    """The whole context as it stands now: request, evidence, edits, earlier comments, votes so far (INV-38). What
+    policy masks is not in it."""
+    record = masked(record)
     parts = (
         Part(title="Released in an emergency", lines=_emergency(view)),
         Part(title="Who asks", lines=_asker(view)),
@@ -72,10 +75,15 @@ def _stopped(view: ActionView) -> tuple[str, ...]:
 
 
 def _payload(view: ActionView, limit: int) -> tuple[str, ...]:
-    text = json.dumps(view.payload, ensure_ascii=False, indent=2, sort_keys=True)
+    text = json.dumps(spelled(view.payload), ensure_ascii=False, indent=2, sort_keys=True)
     what = " ".join(inert(part, 200) for part in (view.tool, view.topic, view.environment) if part)
     version = f", version {view.version}, changed by a reviewer" if view.changes else ""
-    return (f"{what}{version}:", *inert(text, limit, newlines=True).split("\n"))
+    hidden = (
+        ("", "Reviewers can have what is [masked] shown in Slack; who does is put on the record.")
+        if view.hides
+        else ()
+    )
+    return (f"{what}{version}:", *inert(text, limit, newlines=True).split("\n"), *hidden)
 
 
 def _evidence(view: ActionView) -> tuple[str, ...]:

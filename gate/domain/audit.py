@@ -48,6 +48,7 @@ KINDS: Mapping[str, str] = {
     "review.overdue": "Nobody looked at an emergency release in time.",
     "review.closed": "A supervisor looked at an emergency release.",
     "action.cancelled": "The proposing agent took the request back.",
+    "action.unmasked": "A reviewer was shown what policy masks.",
     "grant.issued": "A grant was minted for a released version.",
     "grant.redeemed": "An executor used a grant.",
     "grant.expired": "A grant ran out unredeemed and was replaced.",
@@ -64,6 +65,9 @@ KINDS: Mapping[str, str] = {
     "person.pinned": "A person's immutable Slack identity was found and pinned.",
 }
 """Every kind of audit record and what it says."""
+
+NOTED: frozenset[str] = frozenset({"action.unmasked"})
+"""Kinds that are noted of an action and leave it as it is."""
 
 
 def timestamp(at: datetime) -> str:

@@ -12,6 +12,7 @@ from gate.domain.delegation import matches
 from gate.domain.eligibility import conflicts, counting, risk_of
 from gate.domain.emergency import BreakGlass, Emergency
 from gate.domain.escalation import called_by
+from gate.domain.masking import masked_text
 from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Deadline, DeadlineKind, Status
@@ -232,7 +233,8 @@ def _outside(record: ActionRecord, rules: BreakGlass, judged_again: Verdict | No
     if judged_again is not None and judged_again.decision.strictness > Decision.REQUIRE_APPROVAL.strictness:
         return Refused(
             code="policy_changed",
-            sentence=f"Policy has changed and now refuses this, which no glass undoes: {judged_again.reason}",
+            sentence="Policy has changed and now refuses this, which no glass undoes: "
+            + masked_text(record, judged_again.reason),
         )
     return None
 

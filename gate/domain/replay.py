@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from gate.domain.audit import KINDS
+from gate.domain.audit import KINDS, NOTED
 from gate.domain.transitions import TABLE
 
 _MOVES = {(t.kind, t.source.value if t.source is not None else None): t.target.value for t in TABLE}
@@ -40,6 +40,8 @@ class Replay:
         detail = cast("Mapping[str, Any]", told)
         if isinstance(digest := detail.get("policy_digest"), str):
             self.policies.add(digest)
+        if kind in NOTED:
+            return None if isinstance(action, str) else f"{kind} does not say which action it is of"
         if kind not in _OF_ACTIONS:
             return None if action is None else f"{kind} is nothing that happens to an action"
         status, revision = detail.get("status"), detail.get("revision")

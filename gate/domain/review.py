@@ -12,6 +12,7 @@ from gate.domain.care import SILENT, Care
 from gate.domain.completeness import EvidenceContract, unsaid
 from gate.domain.completeness import named as named_fields
 from gate.domain.eligibility import could_decide, counting, enough, may_decide, risk_of, voices
+from gate.domain.masking import masked_text
 from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import (
@@ -92,7 +93,7 @@ def approve(
         if judged_again.decision.strictness > Decision.REQUIRE_APPROVAL.strictness:
             return Refused(
                 code="policy_changed",
-                sentence=f"Policy has changed and now refuses this: {judged_again.reason}",
+                sentence=f"Policy has changed and now refuses this: {masked_text(record, judged_again.reason)}",
             )
         plan = tightened(plan, judged_again)
     vote = Vote(
@@ -281,7 +282,8 @@ def edit(
     if payload_sha256 == record.version.payload_sha256:
         return Refused(code="no_change", sentence="Nothing was changed.")
     if verdict.decision.strictness > Decision.REQUIRE_APPROVAL.strictness:
-        return Refused(code="edit_refused", sentence=f"Policy refuses the changed payload: {verdict.reason}")
+        why = masked_text(record, verdict.reason)
+        return Refused(code="edit_refused", sentence=f"Policy refuses the changed payload: {why}")
     old = record.plan or ApprovalPlan()
     plan = tightened(handed_over(old, verdict, record.escalation_step), verdict)
     called = record.called if people_of(plan) == people_of(old) else ()
@@ -486,6 +488,8 @@ def _merged(old: Verdict, new: Verdict) -> Verdict:
         ),
         constraints=new.constraints or old.constraints,
         grant=new.grant if new.plan is not None else old.grant,
+        # What was masked stays so, also where the changed payload is of no such kind any more.
+        mask=tuple(dict.fromkeys((*(old.mask or ()), *(new.mask or ())))) or None,
     )
 
 

@@ -286,6 +286,7 @@ class _Compiler:
             risk_tags=frozenset(entry.risk_tags or ()),
             facts=tuple(facts),
             editable=editable,
+            mask=tuple(entry.mask or ()),
         )
 
     def fallback(self, *, covered: bool) -> CompiledRule:

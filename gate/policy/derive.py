@@ -81,7 +81,7 @@ def with_risk(e: Effective, s: Subject, level: Risk) -> Effective:
 class Derived:
     """What the matching entries of `classify` say together; facts can only be raised."""
 
-    __slots__ = ("confidence", "editable", "maxima", "risk", "tags", "uncertain")
+    __slots__ = ("confidence", "editable", "mask", "maxima", "risk", "tags", "uncertain")
 
     def __init__(self) -> None:
         self.risk: Risk | None = None
@@ -90,10 +90,12 @@ class Derived:
         self.maxima: dict[str, float] = {}
         self.uncertain: set[str] = set()
         self.editable: Editable | None = None
+        self.mask: tuple[str, ...] = ()
 
     def take(self, entry: CompiledClassify, e: Effective, s: Subject, x: Scratch) -> None:
         """Add what one entry derives. A fact whose expression fails is uncertain, whatever is claimed."""
         self.risk = higher(self.risk, entry.risk)
+        self.mask += entry.mask
         self.tags |= entry.risk_tags
         for name, expression in entry.facts:
             try:
@@ -159,6 +161,7 @@ def effective(
     x.tags = derived.tags
     x.uncertain = frozenset(derived.uncertain)
     x.editable = derived.editable
+    x.mask = tuple(dict.fromkeys(derived.mask)) or None
     return _merged(e, s, derived)
 
 

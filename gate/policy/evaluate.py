@@ -75,7 +75,7 @@ def _judged(policy: PolicySet, subject: Subject, now: datetime) -> Verdict:
                 others = [*others, rule]
         if first is None:
             raise LookupError("no rule and no default")
-        if not others and first.plain and x.editable is None:
+        if not others and first.plain and x.editable is None and x.mask is None:
             verdict = _new(Verdict)
             fields = verdict.__dict__
             fields.update(first.fields)
@@ -114,6 +114,7 @@ def _settled(hits: list[CompiledRule], e: Effective, s: Subject, now: datetime, 
             e = with_risk(e, s, rule.risk)
     fields: dict[str, Any] = dict(winner.fields)
     fields["effective"] = e
+    fields["mask"] = x.mask
     if winner.decision in _CHECKED:
         for rule in hits:
             if not rule.limits.none and (broken := _broken(rule, winner, e, s, x)):
@@ -188,6 +189,12 @@ def trigger(rule: CompiledRule, e: Effective, s: Subject, now: datetime, x: Scra
     return ", ".join([words(e, s, now, x) for words in rule.match.told])
 
 
+def _every_mask(policy: PolicySet) -> tuple[str, ...] | None:
+    """All that any entry masks: where judging failed it is not known which of them are meant."""
+    entries = (entry for document in policy.compiled for entry in document.classify)
+    return tuple(dict.fromkeys(path for entry in entries for path in entry.mask)) or None
+
+
 def _troubled(policy: PolicySet, s: Subject, rule: str, message: str) -> Verdict:
     """The verdict where judging failed: people decide, or nobody where there are none to ask."""
     where = f"rule '{rule}'" if rule else "the policy set"
@@ -201,6 +208,7 @@ def _troubled(policy: PolicySet, s: Subject, rule: str, message: str) -> Verdict
     fields["rule"] = rule or fallback.id
     fields["reason"] = f"Could not evaluate {where}: {message}"[:500]
     fields["trigger"] = f"{where} could not be evaluated"
+    fields["mask"] = _every_mask(policy)
     try:
         fields["plan"] = fallback.plan(e, None) if fallback.ask is not None else None
     except Exception:

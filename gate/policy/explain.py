@@ -202,6 +202,7 @@ def _classified(entry: CompiledClassify, s: Subject, now: datetime) -> Trace:
         *([f"risk {entry.risk.value}"] if entry.risk is not None else []),
         *([f"tags {', '.join(sorted(entry.risk_tags))}"] if entry.risk_tags else []),
         *([f"derives {', '.join(name for name, _ in entry.facts)}"] if entry.facts else []),
+        *([f"masks {', '.join(entry.mask)}"] if entry.mask else []),
     ]
     why = (
         "; ".join(given)

@@ -297,14 +297,21 @@ class Facts(Section):
     retry_count: Expr | None = None
 
 
+MaskPath = Annotated[str, Field(pattern=r"^(/([^~]|~[01])*)?$", max_length=500)]
+
+
 class ClassifyEntry(Section):
-    """What an action is, derived from the action and not claimed; all matching entries apply."""
+    """What an action is, derived from the action and not claimed; all matching entries apply. `mask` are JSON pointers
+    of the payload that people are shown on request only; `*` is every member or item."""
 
     match: Match
     risk: RiskName | None = None
     risk_tags: Strings | None = None
     facts: Facts | None = None
     editable: EditableItem | None = None
+    mask: Annotated[list[MaskPath], Field(min_length=1, max_length=100), BeforeValidator(listed)] | None = (
+        None
+    )
 
 
 class Scope(Section):

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from gate.domain.masking import path_parts, standing_at
 from gate.domain.people import APPROVERS, Directory
 from gate.domain.risk import Risk
 from gate.domain.verdict import OnTimeout
 from gate.policy.cases import Case, answered
+from gate.policy.derive import claimed
+from gate.policy.facts import Scratch
 from gate.policy.globs import compile_glob
 from gate.policy.plans import CRITICAL_QUORUM, PRIMARY
+from gate.policy.pointers import ABSENT
 from gate.policy.reached import rules_reached
-from gate.policy.rulings import PERMISSIVE, CompiledRule
+from gate.policy.rulings import PERMISSIVE, CompiledClassify, CompiledRule, RuleTrouble
 from gate.policy.snapshot import CompiledDocument, PolicySet
 
 
@@ -39,6 +43,7 @@ CODES = {
     "too_few_people": "at critical risk two people decide, and fewer could",
     "matches_everything": "an allowing rule that asks for nothing",
     "allows_unknown": "an allowing rule that takes a missing value for a match",
+    "masks_nothing": "no case it matches has anything in a place that it masks",
     "untested": "no case reaches this rule",
 }
 
@@ -51,6 +56,7 @@ def lint(policy: PolicySet, directory: Directory, cases: Sequence[Case]) -> tupl
         for rule in (*document.guardrails, *document.rules):
             found += _asking(rule, directory)
             found += _allowing(rule)
+        found += _masking(policy, document, cases)
     reached = {
         rule for case in cases for rule in rules_reached(policy, answered(policy, case.subject), case.now)
     }
@@ -66,6 +72,36 @@ def _finding(rule: CompiledRule, code: str, severity: str, message: str) -> Find
     return Finding(
         file=rule.document, line=rule.line, rule=rule.id, code=code, severity=severity, message=message
     )
+
+
+def _masking(policy: PolicySet, document: CompiledDocument, cases: Sequence[Case]) -> Iterator[Finding]:
+    """Masked places that are not there: most likely the path is wrong, and the value is shown."""
+    for entry in document.classify if cases else ():
+        matched = [
+            case.subject.proposal.payload for case in cases if entry.mask and _is_of(entry, policy, case)
+        ]
+        for path in entry.mask if matched else ():
+            parts = path_parts(path)
+            if all(next(standing_at(payload, parts), ABSENT) is ABSENT for payload in matched):
+                yield Finding(
+                    file=entry.document,
+                    line=entry.line,
+                    rule=f"classify[{entry.number}]",
+                    code="masks_nothing",
+                    severity="warning",
+                    message=f"no case that this matches has anything at {path or 'the payload'}",
+                )
+
+
+def _is_of(entry: CompiledClassify, policy: PolicySet, case: Case) -> bool:
+    s = answered(policy, case.subject)
+    near = policy.view(s.proposal.topic, s.proposal.tool).classify
+    try:
+        return any(
+            each is entry and each.holds(test(claimed(s), s, case.now, Scratch())) for test, each in near
+        )
+    except RuleTrouble:
+        return False
 
 
 def _order(document: CompiledDocument) -> Iterator[Finding]:

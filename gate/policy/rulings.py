@@ -120,6 +120,7 @@ def verdict_fields(
         "plan": None,
         "grant": grant,
         "retry_after_sec": retry_after,
+        "mask": None,
     }
 
 
@@ -135,6 +136,7 @@ class CompiledClassify:
     risk_tags: frozenset[str]
     facts: tuple[tuple[str, Expression], ...]
     editable: Editable | None
+    mask: tuple[str, ...] = ()
 
     def holds(self, outcome: Outcome) -> bool:
         """Whether the entry applies; trouble applies it, since a class can only raise."""

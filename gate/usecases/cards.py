@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 from gate.domain.eligibility import Standing, counting, stand_ins, standing, voices
+from gate.domain.masking import masked
 from gate.domain.oncall import on_call
 from gate.domain.people import Directory
 from gate.domain.request import ActionRecord
@@ -43,20 +44,25 @@ async def card_view(deps: Deps, action_id: str) -> ActionView | None:
     async with deps.store.reading() as tx:
         directory = await directory_now(deps, tx)
         record = await tx.actions.get(action_id)
-        if record is None:
-            return None
-        like_it = await tx.actions.like_it(
-            record.agent.id, record.proposal.topic, deps.clock.now() - LOOK_BACK, except_id=record.id
-        )
-        redeemed = await tx.grants.get(record.redeemed_jti) if record.redeemed_jti else None
-        slack_ids = await slack_ids_of(tx, directory, _people_of(record, directory))
+        return None if record is None else await view_of(deps, tx, record, directory)
+
+
+async def view_of(
+    deps: Deps, tx: Transaction, record: ActionRecord, directory: Directory, *, whole: bool = False
+) -> ActionView:
+    """The view of a record that was just read; `whole` as `action_view` has it."""
+    like_it = await tx.actions.like_it(
+        record.agent.id, record.proposal.topic, deps.clock.now() - LOOK_BACK, except_id=record.id
+    )
+    redeemed = await tx.grants.get(record.redeemed_jti) if record.redeemed_jti else None
     return action_view(
         record,
         directory=directory,
-        slack_ids=slack_ids,
+        slack_ids=await slack_ids_of(tx, directory, _people_of(record, directory)),
         like_it=like_it,
         redeemed=redeemed,
         now=deps.clock.now(),
+        whole=whole,
     )
 
 
@@ -79,7 +85,10 @@ async def queue(deps: Deps, person_id: str) -> QueueView:
         slack_ids = await slack_ids_of(tx, directory, (person_id,))
     decided = [
         DecidedLine(
-            action_id=r.id, summary=r.proposal.summary, status=r.status, at=r.decided_at or r.created_at
+            action_id=r.id,
+            summary=masked(r).proposal.summary,
+            status=r.status,
+            at=r.decided_at or r.created_at,
         )
         for r in recent.items
         if r.status.terminal and any(person_id in (v.person, v.on_behalf_of) for v in r.votes)
@@ -168,7 +177,7 @@ async def _line(
     return QueueLine(
         action_id=record.id,
         version=record.version.number,
-        summary=record.proposal.summary,
+        summary=masked(record).proposal.summary,
         risk=record.verdict.effective.risk,
         agent_name=record.agent.name,
         sla_at=record.sla_at,

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from gate.domain.bursts import GATHER, WITHIN, Ping, in_peace, last_call, shares
 from gate.domain.eligibility import counting
+from gate.domain.masking import masked
 from gate.domain.people import Directory
 from gate.domain.quiet import waits_for
 from gate.domain.request import ActionRecord
@@ -191,14 +192,15 @@ def _says_where(plan: ApprovalPlan | None) -> tuple[object, ...]:
 
 def _item(record: ActionRecord, directory: Directory) -> DigestItem:
     plan = record.plan or ApprovalPlan()
-    proposal, effective = record.proposal, record.verdict.effective
+    told = masked(record)
+    proposal, effective = told.proposal, told.verdict.effective
     return DigestItem(
         action_id=record.id,
         version=record.version.number,
         summary=proposal.summary,
         risk=effective.risk,
         rule=record.verdict.rule,
-        trigger=record.verdict.trigger,
+        trigger=told.verdict.trigger,
         runs=proposal.tool or proposal.topic,
         environment=proposal.environment,
         amount_usd=effective.amount_usd,

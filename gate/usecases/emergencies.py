@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gate.domain.breaking import OFF, may_break, supervisors
 from gate.domain.emergency import Emergency
+from gate.domain.masking import masked
 from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
@@ -109,7 +110,7 @@ async def to_review(
             ReviewLine(
                 action_id=record.id,
                 version=record.version.number,
-                summary=record.proposal.summary,
+                summary=masked(record).proposal.summary,
                 risk=record.verdict.effective.risk,
                 person=person_ref(emergency.person, directory, slack_ids),
                 at=emergency.at,
@@ -132,7 +133,7 @@ def _line(record: ActionRecord) -> QueueLine:
     return QueueLine(
         action_id=record.id,
         version=record.version.number,
-        summary=record.proposal.summary,
+        summary=masked(record).proposal.summary,
         risk=record.verdict.effective.risk,
         agent_name=record.agent.name,
         sla_at=record.sla_at,

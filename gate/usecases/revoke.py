@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from gate.domain.masking import masked
 from gate.domain.refusal import Refused
 from gate.domain.release import may_revoke, revocable
 from gate.domain.release import revoke as revoked
@@ -64,7 +65,7 @@ async def releases(
 def _line(record: ActionRecord) -> ReleaseLine:
     return ReleaseLine(
         action_id=record.id,
-        summary=record.proposal.summary,
+        summary=masked(record).proposal.summary,
         risk=record.verdict.effective.risk,
         agent_name=record.agent.name,
         at=record.decided_at or record.created_at,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from gate.domain.action import Json
 from gate.domain.audit import AuditRecord, canonical_bytes
+from gate.domain.masking import masked
 from gate.domain.merkle import leaf_hash
 from gate.domain.request import ActionRecord, Grant
 from gate.domain.transitions import RELEASING
@@ -120,7 +121,9 @@ def story(
     grants: Sequence[Grant],
     numbers: Mapping[bytes, int],
 ) -> Story:
-    """`trail` in the order it was written; `numbers` are places in the tree by leaf hash, as far as there are any."""
+    """`trail` in the order it was written; `numbers` are places in the tree by leaf hash, as far as there are any.
+    What policy masks is not in the story."""
+    record = masked(record)
     happenings = tuple(_happening(each, numbers) for each in trail)
     released = next((each.leaf for each in happenings if each.kind in RELEASING), None)
     return Story(

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from gate.domain.action import Json
 from gate.domain.audit import KINDS
+from gate.domain.masking import spelled
 from gate.domain.request import REJECT_CATEGORIES
 from gate.domain.second_review import veiled
 from gate.domain.verdict import ApprovalPlan
@@ -28,6 +29,7 @@ def chapters(told: Story) -> tuple[Chapter, ...]:
         ("Under which policy", _policy(told)),
         ("Who was asked", _asked(told)),
         ("What was changed", _changed(told)),
+        ("Who saw what is masked", _unmasked(told)),
         ("How people voted", _votes(told)),
         ("What was decided", _decision(told)),
         ("Who executed it", _execution(told)),
@@ -215,6 +217,14 @@ def _ballot(ballot: Ballot) -> str:
     return f"{ballot.person}{lent} {words} payload {ballot.version} after {span(ballot.after)}{void}"
 
 
+def _unmasked(told: Story) -> Iterator[Line]:
+    for each in told.trail:
+        if each.kind == "action.unmasked":
+            said = f"{_who(each.actor)} was shown page {each.detail.get('page')} of payload "
+            said += f"{each.detail.get('version')} with its {each.detail.get('values')} masked values"
+            yield Line(label=moment(each.at), text=said)
+
+
 def _decision(told: Story) -> Iterator[Line]:
     record = told.record
     if record.decided_at is None or told.took is None:
@@ -301,4 +311,4 @@ def _said(value: Json) -> str:
         case int() | float():
             return f"{value:,}"
         case _:
-            return json.dumps(value, ensure_ascii=False, sort_keys=True)
+            return json.dumps(spelled(value), ensure_ascii=False, sort_keys=True)

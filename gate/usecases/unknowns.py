@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from gate.domain.masking import masked
 from gate.domain.people import Directory
 from gate.usecases.ports import Deps, Transaction
 from gate.usecases.views import UnknownLine
@@ -29,7 +30,7 @@ async def unknown_of(
             UnknownLine(
                 action_id=record.id,
                 version=record.version.number,
-                summary=record.proposal.summary,
+                summary=masked(record).proposal.summary,
                 risk=record.verdict.effective.risk,
                 agent_name=record.agent.name,
                 at=record.outcome.at,

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from gate.domain.action import Json
 from gate.domain.eligibility import could_stay_open, risk_of, slots, stand_ins, voices
+from gate.domain.masking import masked, places
 from gate.domain.people import Directory
 from gate.domain.quiet import waits_for
 from gate.domain.request import REJECT_CATEGORIES, ActionRecord, Grant, Status
@@ -69,9 +70,11 @@ def action_view(
     like_it: LikeIt,
     redeemed: Grant | None,
     now: datetime,
+    whole: bool = False,
 ) -> ActionView:
     """Everything about `record` that is shown; `slack_ids` are pinned Slack user ids by person id. Under a blind
-    second review it is shown as if nobody had voted, until it is decided."""
+    second review it is shown as if nobody had voted, until it is decided. What policy masks is not in it, unless
+    `whole`: that is for who may see it, once it is on record that they do."""
     record = veiled(record)
 
     def ref(person_id: str) -> PersonRef:
@@ -80,8 +83,7 @@ def action_view(
     def asked(person_id: str) -> PersonRef:
         return left_in_peace(ref(person_id), record, directory, since=record.created_at, now=now)
 
-    proposal, verdict, version = record.proposal, record.verdict, record.version
-    context, effective = proposal.context, verdict.effective
+    size = len(json.dumps(record.version.payload, ensure_ascii=False).encode())
     plan = record.plan or ApprovalPlan()
     waiting = record.status is Status.PENDING
     counted = voices(record, directory) if waiting else ()
@@ -89,6 +91,12 @@ def action_view(
     filled = slots(plan, counted, directory, risk_of(record)) if waiting else _filled(record, plan, directory)
     last = could_stay_open(plan, counted, directory, risk_of(record)) if None in filled.values() else ()
     owner = directory.find(record.agent.owner)
+    # Who may decide was asked of what was sent; what is shown is taken from here on.
+    hidden = masked(record)
+    record, hides = (record, False) if whole else (hidden, hidden is not record)
+    proposal, verdict, version = record.proposal, record.verdict, record.version
+    context, effective = proposal.context, verdict.effective
+    plan = record.plan or ApprovalPlan()
     return ActionView(
         action_id=record.id,
         now=now,
@@ -124,7 +132,7 @@ def action_view(
         policy_digest=version.policy_digest,
         payload=version.payload,
         payload_sha256=version.payload_sha256,
-        payload_bytes=len(json.dumps(version.payload, ensure_ascii=False).encode()),
+        payload_bytes=size,
         payload_schema=proposal.payload_schema,
         proposed_payload=record.proposed.payload,
         changes=_changes(record.proposed.payload, version.payload) if record.edited else (),
@@ -204,6 +212,8 @@ def action_view(
         second_review=_second_review(record),
         lists_read=_lists_read(record, directory),
         emergency=_emergency(record, ref),
+        masks=places(hidden.version.payload),
+        hides=hides,
     )
 
 

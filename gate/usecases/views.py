@@ -302,6 +302,10 @@ class ActionView:
     joined: int = 0
     """Equal proposals that came while it waited."""
     reassignments: tuple[ReassignmentView, ...] = ()
+    masks: int = 0
+    """How many values of the payload policy masks, whether or not this view shows them."""
+    hides: bool = False
+    """Whether anything is masked in this view: values of the payload (`Masked`), and texts that repeat them."""
 
     @property
     def approvals(self) -> tuple[VoteView, ...]:
