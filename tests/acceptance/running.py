@@ -273,13 +273,13 @@ class Gate:
         await self.launched(self.launch())
 
     async def launched(self, running: Running) -> None:
-        line = await running.aexpect(r'"event": "gate.started".*"url": "([^"]+)"')
+        line = await running.aexpect(r'"event": ?"gate.started".*"url": ?"([^"]+)"')
         self.url = line[1]
         self.up.set()
 
     async def connected(self) -> None:
         """Returns once it holds a Socket Mode connection."""
-        await self.process.aexpect('"event": "slack_connected"')
+        await self.process.aexpect('"event": ?"slack_connected"')
 
     async def crash(self) -> None:
         """SIGKILL."""
@@ -292,7 +292,13 @@ class Gate:
         self.process.ask_to_stop()
         return await self.process.await_exit(within=within)
 
-    async def give_key(self, name: str = "tester", *scopes: str, owner: str = "own") -> str:
+    async def give_key(
+        self,
+        name: str = "tester",
+        *scopes: str,
+        owner: str = "own",
+        audiences: frozenset[str] = frozenset({"executors"}),
+    ) -> str:
         """A key of a new agent, made beside the gate as `gate agents add` makes it."""
         settings = Settings(database_url=self.database_url, keys=self.folder / "keys")
         person = Person(id=owner, name=owner, email=f"{owner}@meridian.example")
@@ -303,7 +309,7 @@ class Gate:
                 team="support",
                 owner=person,
                 scopes=frozenset(scopes or ("propose", "execute", "read", "admin")),
-                audiences=frozenset({"executors"}),
+                audiences=audiences,
             )
         assert key is not None
         return key
@@ -383,7 +389,7 @@ class Gate:
             line
             for running in self.runs
             for line in running.lines
-            if "Traceback" in line or '"level": "error"' in line or "never retrieved" in line
+            if "Traceback" in line or '"level":"error"' in line or "never retrieved" in line
         ]
 
 

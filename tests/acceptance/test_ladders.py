@@ -60,7 +60,7 @@ async def test_a_ladder_goes_on_over_a_kill_and_past_a_person_who_cannot_be_reac
             action = await gate.propose("ladder.reported")
             card = await slack.card(action["id"])
             await mail.until(lambda m: m.tries == 1)
-            await gate.process.aexpect('"event": "outbox.dead_letter"')
+            await gate.process.aexpect('"event": ?"outbox.dead_letter"')
             await gate.crash()
             await gate.start()
             await pagerduty.until(lambda p: p.alerts.get(action["id"]) == "triggered")

@@ -46,7 +46,7 @@ class Site:
         else:
             command = (sys.executable, "-m", "gate.cli.main", "serve")
             running = self.gate.processes.start(*command, env=env | {"PYTHONPATH": str(code)}, cwd=code)
-        line = await running.aexpect(r'"event": "gate.started".*"url": "([^"]+)"', within=120)
+        line = await running.aexpect(r'"event": ?"gate.started".*"url": ?"([^"]+)"', within=120)
         self.urls.append(line[1])
         return running, line[1]
 

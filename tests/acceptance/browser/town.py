@@ -165,7 +165,7 @@ class Town:
         return [
             line
             for line in self.running.output.splitlines()
-            if '"level": "error"' in line or "Traceback" in line or "never retrieved" in line
+            if '"level":"error"' in line or "Traceback" in line or "never retrieved" in line
         ]
 
 
@@ -188,7 +188,7 @@ def town_in(folder: Path, policies: Path, people: Path, **settings: str) -> Iter
         town = Town(processes, folder, running, env=env)
         town.url = running.expect(r'^\s*"api": "([^"]+)"', within=90)[1]
         town.page = running.expect(r'^\s*"sandbox": "([^"]+)"')[1].rstrip("/")
-        running.expect('"event": "slack_connected"')
+        running.expect('"event": ?"slack_connected"')
         hired = [
             town.begin("agents", "add", name, "--team", "support", "--owner", "own", "--scope", scope)
             for name, scope in (("refund-bot", "propose"), ("runner", "execute"), ("reports", "read"))

@@ -145,7 +145,7 @@ async def _retries(gate: Gate, count: int) -> None:
     """Returns once so many deliveries were put off since the start."""
     line = 0
     for _ in range(count):
-        await gate.process.aexpect('"event": "outbox.retry"', after=line)
+        await gate.process.aexpect('"event": ?"outbox.retry"', after=line)
         found = (n for n, text in enumerate(gate.process.lines) if n >= line and '"outbox.retry"' in text)
         line = next(found) + 1
 

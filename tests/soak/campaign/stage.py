@@ -68,7 +68,7 @@ class Replica:
             self.running = self.gate.processes.start(*command, env=env, cwd=self.gate.folder)
         else:
             self.running = self.gate.processes.gate("serve", env=env, cwd=self.gate.folder)
-        line = await self.running.aexpect(r'"event": "gate.started".*"url": "([^"]+)"', within=120)
+        line = await self.running.aexpect(r'"event": ?"gate.started".*"url": ?"([^"]+)"', within=120)
         self.url = line[1]
         self.starts.append(time.monotonic() - began)
         self.up.set()
