@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from json.encoder import encode_basestring as _string
+from typing import cast
 
 from gate.domain.action import Json
 
@@ -94,13 +95,14 @@ def _text(value: Json) -> str:
     if type(value) is int:
         return str(value)
     if isinstance(value, Mapping):
-        return f"{{{','.join([f'{_string(key)}:{_text(value[key])}' for key in sorted(value)])}}}"
+        held = cast("Mapping[str, Json]", value)
+        return f"{{{','.join([f'{_string(key)}:{_text(held[key])}' for key in sorted(held)])}}}"
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):
-        return f"[{','.join([_text(each) for each in value])}]"
+        return f"[{','.join([_text(each) for each in cast('Sequence[Json]', value)])}]"
     if isinstance(value, str):
         return _string(value)
     if isinstance(value, float):

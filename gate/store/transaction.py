@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from gate.store.actions import SqlActions
 from gate.store.agents import SqlAgents
 from gate.store.asks import SqlAsks
@@ -31,90 +29,86 @@ from gate.usecases.ports import Clock
 
 
 class SqlTransaction:
-    """Implements `ports.Transaction`. Most touch a few aggregates; each is made when it is first asked for."""
+    """Implements `ports.Transaction`. Most touch a few aggregates, so each is made when it is asked for; only `actions`
+    knows what was read and written before."""
 
     def __init__(self, bound: Bound, clock: Clock, sealer: Sealer, seen: Seen) -> None:
         self._bound = bound
-        self._clock = clock
         self._sealer = sealer
-        self._seen = seen
+        self.actions = SqlActions(bound, clock, sealer, seen)
 
-    @cached_property
-    def actions(self) -> SqlActions:
-        return SqlActions(self._bound, self._clock, self._sealer, self._seen)
-
-    @cached_property
+    @property
     def seals(self) -> SqlSeals:
         return SqlSeals(self._bound, self.actions, self._sealer)
 
-    @cached_property
+    @property
     def asks(self) -> SqlAsks:
         return SqlAsks(self._bound)
 
-    @cached_property
+    @property
     def deadlines(self) -> SqlDeadlines:
         return SqlDeadlines(self._bound)
 
-    @cached_property
+    @property
     def grants(self) -> SqlGrants:
         return SqlGrants(self._bound)
 
-    @cached_property
+    @property
     def outbox(self) -> SqlOutbox:
         return SqlOutbox(self._bound)
 
-    @cached_property
+    @property
     def audit(self) -> SqlAudit:
         return SqlAudit(self._bound)
 
-    @cached_property
+    @property
     def tree(self) -> SqlTree:
         return SqlTree(self._bound)
 
-    @cached_property
+    @property
     def publications(self) -> SqlPublications:
         return SqlPublications(self._bound)
 
-    @cached_property
+    @property
     def months(self) -> SqlMonths:
         return SqlMonths(self._bound)
 
-    @cached_property
+    @property
     def cards(self) -> SqlCards:
         return SqlCards(self._bound)
 
-    @cached_property
+    @property
     def shown(self) -> SqlSights:
         return SqlSights(self._bound)
 
-    @cached_property
+    @property
     def digests(self) -> SqlDigests:
         return SqlDigests(self._bound)
 
-    @cached_property
+    @property
     def pings(self) -> SqlPings:
         return SqlPings(self._bound)
 
-    @cached_property
+    @property
     def pins(self) -> SqlPins:
         return SqlPins(self._bound)
 
-    @cached_property
+    @property
     def delegations(self) -> SqlDelegations:
         return SqlDelegations(self._bound)
 
-    @cached_property
+    @property
     def agents(self) -> SqlAgents:
         return SqlAgents(self._bound)
 
-    @cached_property
+    @property
     def listings(self) -> SqlListings:
         return SqlListings(self._bound)
 
-    @cached_property
+    @property
     def snapshots(self) -> SqlSnapshots:
         return SqlSnapshots(self._bound)
 
-    @cached_property
+    @property
     def figures(self) -> SqlFigures:
         return SqlFigures(self._bound)
