@@ -8,17 +8,18 @@ from dataclasses import replace
 
 import structlog
 
+from bot.blocks import shredded
 from bot.blocks.card import card as render
 from bot.blocks.messages import CardMessage
 from bot.channels import Channel, Channels
 from bot.digests import DigestDesk
 from bot.drawing import drawn
-from bot.finding import find_card
+from bot.finding import find_card, own_lines
 from bot.identity import Own
 from bot.places import Places
 from bot.posting import POST, Posting, Unsettled, sha256_of
 from bot.roster import Roster
-from bot.slack_errors import SlackFailure
+from bot.slack_errors import SlackFailure, Trouble
 from bot.web import Calls
 from gate.domain.request import ActionRecord, Status
 from gate.domain.risk import Risk
@@ -201,6 +202,8 @@ class CardDesk:
         return card
 
     async def _update(self, view: ActionView, card: Card, message: CardMessage, own: Own) -> Card:
+        if view.shredded is not None:
+            await self._empty_thread(card, own)
         stands = await self._posting.update(card.channel, card.ts or "", message)
         if not stands:
             log.info("slack_card_gone", action=view.action_id)
@@ -213,6 +216,22 @@ class CardDesk:
         else:
             await self._store(updated)
         return updated
+
+    async def _empty_thread(self, card: Card, own: Own) -> None:
+        """Take the words out of the bot's lines below a card whose content is shredded; before the card itself, which
+        is stored as drawn then and not looked at again."""
+        if card.ts is None:
+            return
+        gone = shredded.line()
+        try:
+            lines = await own_lines(self._web, own_user=own.user, channel=card.channel, thread_ts=card.ts)
+        except SlackFailure as failure:
+            if failure.trouble is not Trouble.GONE:
+                raise
+            return
+        for ts, text in lines:
+            if text != gone.text:
+                await self._posting.update(card.channel, ts, gone)
 
     async def _record(self, action_id: str) -> ActionRecord | None:
         async with self._deps.store.reading() as tx:

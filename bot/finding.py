@@ -116,6 +116,19 @@ async def find_line(
     return False
 
 
+async def own_lines(
+    web: Calls, *, own_user: str, channel: str, thread_ts: str
+) -> tuple[tuple[str, str], ...]:
+    """The bot's own lines in a thread, without its first message, as (ts, text). Raises `SlackFailure`."""
+    where = {"channel": channel, "ts": thread_ts}
+    found = [
+        (str(message.get("ts")), str(message.get("text")))
+        async for message in _messages(web, "conversations.replies", **where)
+        if message.get("user") == own_user and str(message.get("ts")) != thread_ts
+    ]
+    return tuple(found)
+
+
 async def _messages(web: Calls, method: str, **where: Any) -> AsyncIterator[Mapping[str, Any]]:
     cursor = ""
     for _ in range(MOST_PAGES):

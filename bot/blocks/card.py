@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from bot import ids
-from bot.blocks import asking, emergency, facts, masks, parts, progress
+from bot.blocks import asking, emergency, facts, masks, parts, progress, shredded
 from bot.blocks.lookalikes import notices
 from bot.blocks.messages import CardMessage
 from bot.blocks.payload import Excerpt, excerpt
@@ -81,7 +81,10 @@ def _blocks(view: ActionView, payload: Excerpt, scale: float) -> Iterator[Json]:
     lines = [asking.asker(view, scale=scale), asking.stopped_by(view, scale=scale)]
     first = asking.time_left(view) if view.status is Status.PENDING else _risk(view)
     yield parts.lines([first, *lines])
-    yield from _payload(view, payload)
+    if view.shredded is not None:
+        yield parts.lines([shredded.said(view)])
+    else:
+        yield from _payload(view, payload)
     if view.hides:
         yield parts.lines([masks.said(view)])
     yield from _warnings(view, scale)

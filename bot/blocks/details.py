@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from bot.blocks import asking, emergency, facts, lookalikes, masks, parts, progress
+from bot.blocks import asking, emergency, facts, lookalikes, masks, parts, progress, shredded
 from bot.blocks.pages import line_blocks, payload_blocks
 from bot.blocks.payload import brief
 from bot.blocks.text import shown
@@ -29,6 +29,9 @@ def opening(view: ActionView) -> Iterator[Json]:
 
 def whole_payload(view: ActionView) -> Iterator[Json]:
     """The payload, all of it, under what would run it and above what is misleading in it."""
+    if view.shredded is not None:
+        yield parts.lines([shredded.said(view)])
+        return
     size = f" · {view.payload_bytes:,} bytes · version {view.version}"
     yield parts.lines(
         [

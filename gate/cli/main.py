@@ -24,6 +24,7 @@ VERBS = {
     "grants": "gate.cli.releases:app",
     "outbox": "gate.cli.outbox:app",
     "keys": "gate.cli.keys:app",
+    "shred": "gate.cli.shredding:shred",
     "audit": "gate.cli.auditing:app",
 }
 """Each verb, and where it is found: a function, or a family of verbs."""

@@ -96,6 +96,7 @@ def document(told: Story) -> dict[str, Any]:
         "grants": [_plain(each) for each in told.permits],
         "taken_back": record.grants_revoked,
         "outcome": _plain(record.outcome),
+        "shredded": _plain(record.shredded),
         "records": [_plain(each) for each in told.trail],
     }
 

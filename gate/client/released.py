@@ -45,7 +45,9 @@ class Released:
 
     @property
     def payload(self) -> dict[str, Json]:
-        """What was approved."""
+        """What was approved. Raises NoGrant where it was destroyed since, and can be executed no more."""
+        if self.document.payload is None:
+            raise NoGrant(self.id)
         return self.document.payload
 
     @property

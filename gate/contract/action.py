@@ -90,6 +90,13 @@ class OutcomeOut(Answer):
     reporter: str
 
 
+class ShreddedOut(Answer):
+    """When the content of the action was destroyed, and by which operator. Texts that were there read `[shredded]`."""
+
+    at: Time
+    by: str
+
+
 class LinksOut(Answer):
     """Where to read on."""
 
@@ -120,13 +127,16 @@ class ActionDocument(Answer):
     remediations: list[RemediationOut]
     retry_after_sec: Annotated[int | None, Field(description="Set exactly for a throttled action")]
     version: int
-    payload: JsonObject
+    payload: Annotated[
+        JsonObject | None, Field(description="None exactly where `shredded` says when it was destroyed")
+    ]
     payload_sha256: Sha256
     proposed_payload_sha256: Sha256
     edited: bool
     approval: ApprovalOut | None
     grant: GrantOut | None
     outcome: OutcomeOut | None
+    shredded: ShreddedOut | None = None
     links: LinksOut
 
 

@@ -50,6 +50,7 @@ KINDS: Mapping[str, str] = {
     "review.closed": "A supervisor looked at an emergency release.",
     "action.cancelled": "The proposing agent took the request back.",
     "action.unmasked": "A reviewer was shown what policy masks.",
+    "action.shredded": "An operator destroyed the content of a finished action.",
     "grant.issued": "A grant was minted for a released version.",
     "grant.redeemed": "An executor used a grant.",
     "grant.expired": "A grant ran out unredeemed and was replaced.",
@@ -67,7 +68,7 @@ KINDS: Mapping[str, str] = {
 }
 """Every kind of audit record and what it says."""
 
-NOTED: frozenset[str] = frozenset({"action.unmasked"})
+NOTED: frozenset[str] = frozenset({"action.unmasked", "action.shredded"})
 """Kinds that are noted of an action and leave it as it is."""
 
 

@@ -168,8 +168,9 @@ NOTHING_DECIDED = Completeness()
 
 
 def completeness(contract: EvidenceContract, records: Iterable[ActionRecord]) -> Completeness:
-    """Of those that policy or people, or a timer for them, said yes or no to."""
-    found = [missing(contract, record) for record in records if record.status in _SAID_YES_OR_NO]
+    """Of those that policy or people, or a timer for them, said yes or no to, and whose content is still there."""
+    kept = (record for record in records if record.shredded is None)
+    found = [missing(contract, record) for record in kept if record.status in _SAID_YES_OR_NO]
     counts = Counter(name for each in found for name in each)
     return Completeness(
         decided=len(found),

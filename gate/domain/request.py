@@ -193,6 +193,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Shredding:
+    """When the content of an action was destroyed, and which operator did it."""
+
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ActionRecord:
     """Everything the gate holds about one action.
 
@@ -206,6 +214,7 @@ class ActionRecord:
     `joined` counts the equal proposals that came while it waited; `emergency` says who released it without waiting.
     `revoked_by` is the person who took the release back in Slack; None where an operator or a review did. `report_by`
     is when whoever redeemed the grant has to have said what came of it; None before that, and once it is known.
+    `shredded` is set once its content is gone: what is left are ids, digests, names, numbers and times.
     """
 
     id: str
@@ -237,6 +246,7 @@ class ActionRecord:
     outcome: Outcome | None = None
     joined: int = 0
     emergency: Emergency | None = None
+    shredded: Shredding | None = None
 
     @property
     def version(self) -> Version:

@@ -489,8 +489,13 @@ def _merged(old: Verdict, new: Verdict) -> Verdict:
         constraints=new.constraints or old.constraints,
         grant=new.grant if new.plan is not None else old.grant,
         # What was masked stays so, also where the changed payload is of no such kind any more.
-        mask=tuple(dict.fromkeys((*(old.mask or ()), *(new.mask or ())))) or None,
+        mask=_together(old.mask, new.mask),
+        subjects=_together(old.subjects, new.subjects),
     )
+
+
+def _together(old: tuple[str, ...] | None, new: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return tuple(dict.fromkeys((*(old or ()), *(new or ())))) or None
 
 
 def _thread(event: str, now: datetime, person: str | None, **body: Json) -> Intent:

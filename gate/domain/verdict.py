@@ -153,7 +153,8 @@ class Verdict:
     `rule` is the id of the rule or guardrail that decided, `default` where none matched. `trigger` says in
     words which condition made it stop here ("amount_usd 1,400 > 100"). `plan` is set exactly when the decision
     is REQUIRE_APPROVAL; `retry_after_sec` exactly when it is THROTTLE. `mask` are the JSON pointers of what people are
-    not shown of the payload (`*` stands for every member or item), None where that is nothing.
+    not shown of the payload (`*` stands for every member or item), None where that is nothing. `subjects` are the ids
+    of those whose data it holds, None where policy names nobody.
     """
 
     decision: Decision
@@ -169,3 +170,4 @@ class Verdict:
     grant: GrantTerms = GrantTerms()
     retry_after_sec: int | None = None
     mask: tuple[str, ...] | None = None
+    subjects: tuple[str, ...] | None = None

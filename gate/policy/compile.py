@@ -266,6 +266,12 @@ class _Compiler:
                 facts.append((name, compile_expression(text)))
             except SyntaxProblem as error:
                 report((*path, "facts", name), f"facts.{name}: {error}")
+        subject = None
+        if entry.subject is not None:
+            try:
+                subject = compile_expression(entry.subject)
+            except SyntaxProblem as error:
+                report((*path, "subject"), f"subject: {error}")
         editable = None
         if entry.editable is not None:
             paths = entry.editable.paths
@@ -287,6 +293,7 @@ class _Compiler:
             facts=tuple(facts),
             editable=editable,
             mask=tuple(entry.mask or ()),
+            subject=subject,
         )
 
     def fallback(self, *, covered: bool) -> CompiledRule:

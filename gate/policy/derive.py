@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from gate.domain.action import Subject
 from gate.domain.risk import Risk, higher
@@ -13,7 +15,7 @@ from gate.policy.conditions import Test
 from gate.policy.facts import EMPTY, Scratch
 from gate.policy.rulings import CompiledClassify
 from gate.policy.when import is_finite_number
-from gate.policy.when_values import ExpressionError
+from gate.policy.when_values import ExpressionError, to_string
 
 _new = object.__new__
 _FROM_HISTORY = frozenset({"first_time", "retry_count"})
@@ -81,7 +83,7 @@ def with_risk(e: Effective, s: Subject, level: Risk) -> Effective:
 class Derived:
     """What the matching entries of `classify` say together; facts can only be raised."""
 
-    __slots__ = ("confidence", "editable", "mask", "maxima", "risk", "tags", "uncertain")
+    __slots__ = ("confidence", "editable", "mask", "maxima", "risk", "subjects", "tags", "uncertain")
 
     def __init__(self) -> None:
         self.risk: Risk | None = None
@@ -91,6 +93,7 @@ class Derived:
         self.uncertain: set[str] = set()
         self.editable: Editable | None = None
         self.mask: tuple[str, ...] = ()
+        self.subjects: tuple[str, ...] = ()
 
     def take(self, entry: CompiledClassify, e: Effective, s: Subject, x: Scratch) -> None:
         """Add what one entry derives. A fact whose expression fails is uncertain, whatever is claimed."""
@@ -112,10 +115,20 @@ class Derived:
                 )
             else:
                 self.maxima[name] = max(self.maxima.get(name, -math.inf), float(value))
+        if entry.subject is not None:
+            with suppress(ExpressionError):
+                self.subjects += _named(entry.subject(x.variables(e, s)))
         if entry.editable is not None:
             self.editable = (
                 entry.editable if self.editable is None else narrower(self.editable, entry.editable)
             )
+
+
+def _named(value: Any) -> tuple[str, ...]:
+    """The data subjects that an expression gives: a text or a number, or a list of them; anything else names nobody."""
+    many = cast("Sequence[Any]", value) if isinstance(value, list | tuple) else (value,)
+    known = [each for each in many if isinstance(each, str | int | float) and not isinstance(each, bool)]
+    return tuple(text for each in known if (text := to_string(each)))
 
 
 def narrower(first: Editable, second: Editable) -> Editable:
@@ -162,6 +175,7 @@ def effective(
     x.uncertain = frozenset(derived.uncertain)
     x.editable = derived.editable
     x.mask = tuple(dict.fromkeys(derived.mask)) or None
+    x.subjects = tuple(dict.fromkeys(derived.subjects)) or None
     return _merged(e, s, derived)
 
 

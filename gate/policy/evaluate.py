@@ -75,7 +75,8 @@ def _judged(policy: PolicySet, subject: Subject, now: datetime) -> Verdict:
                 others = [*others, rule]
         if first is None:
             raise LookupError("no rule and no default")
-        if not others and first.plain and x.editable is None and x.mask is None:
+        settled = x.editable is None and x.mask is None and x.subjects is None
+        if not others and first.plain and settled:
             verdict = _new(Verdict)
             fields = verdict.__dict__
             fields.update(first.fields)
@@ -115,6 +116,7 @@ def _settled(hits: list[CompiledRule], e: Effective, s: Subject, now: datetime, 
     fields: dict[str, Any] = dict(winner.fields)
     fields["effective"] = e
     fields["mask"] = x.mask
+    fields["subjects"] = x.subjects
     if winner.decision in _CHECKED:
         for rule in hits:
             if not rule.limits.none and (broken := _broken(rule, winner, e, s, x)):

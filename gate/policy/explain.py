@@ -203,6 +203,7 @@ def _classified(entry: CompiledClassify, s: Subject, now: datetime) -> Trace:
         *([f"tags {', '.join(sorted(entry.risk_tags))}"] if entry.risk_tags else []),
         *([f"derives {', '.join(name for name, _ in entry.facts)}"] if entry.facts else []),
         *([f"masks {', '.join(entry.mask)}"] if entry.mask else []),
+        *(["names a data subject"] if entry.subject is not None else []),
     ]
     why = (
         "; ".join(given)

@@ -26,13 +26,14 @@ Outcome = bool | Trouble | None
 class Scratch:
     """Notes of one evaluation: what was derived, what could not be, and the variables of expressions once built."""
 
-    __slots__ = ("editable", "facts_of", "mask", "names", "tags", "uncertain")
+    __slots__ = ("editable", "facts_of", "mask", "names", "subjects", "tags", "uncertain")
 
     def __init__(self, uncertain: frozenset[str] = EMPTY) -> None:
         self.uncertain = uncertain
         self.tags = EMPTY
         self.editable: Editable | None = None
         self.mask: tuple[str, ...] | None = None
+        self.subjects: tuple[str, ...] | None = None
         self.names: dict[str, Any] | None = None
         self.facts_of: Effective | None = None
 

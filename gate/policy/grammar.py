@@ -302,7 +302,8 @@ MaskPath = Annotated[str, Field(pattern=r"^(/([^~]|~[01])*)?$", max_length=500)]
 
 class ClassifyEntry(Section):
     """What an action is, derived from the action and not claimed; all matching entries apply. `mask` are JSON pointers
-    of the payload that people are shown on request only; `*` is every member or item."""
+    of the payload that people are shown on request only; `*` is every member or item. `subject` gives whose data it
+    holds, by a lasting id or a list of such, so that it can be found and shredded."""
 
     match: Match
     risk: RiskName | None = None
@@ -312,6 +313,7 @@ class ClassifyEntry(Section):
     mask: Annotated[list[MaskPath], Field(min_length=1, max_length=100), BeforeValidator(listed)] | None = (
         None
     )
+    subject: Expr | None = None
 
 
 class Scope(Section):

@@ -121,6 +121,7 @@ def verdict_fields(
         "grant": grant,
         "retry_after_sec": retry_after,
         "mask": None,
+        "subjects": None,
     }
 
 
@@ -137,6 +138,7 @@ class CompiledClassify:
     facts: tuple[tuple[str, Expression], ...]
     editable: Editable | None
     mask: tuple[str, ...] = ()
+    subject: Expression | None = None
 
     def holds(self, outcome: Outcome) -> bool:
         """Whether the entry applies; trouble applies it, since a class can only raise."""

@@ -39,6 +39,7 @@ from gate.store.tables import (
     deadlines,
     idempotency,
     reassignments,
+    subjects,
     versions,
     votes,
 )
@@ -260,6 +261,10 @@ class SqlActions:
         statement = select(table).where(table.c.action_id.in_(action_ids), order > beyond)
         return grouped(await self._bound.rows(statement.order_by(table.c.action_id, order)))
 
+    def marks_of(self, action_id: str, named: Sequence[str]) -> list[dict[str, Any]]:
+        """Rows that say whose data an action holds."""
+        return [{"mark": self._sealer.mark(subject), "action_id": action_id} for subject in named]
+
     async def _add_new(self, *moves: tuple[ActionRecord | None, ActionRecord]) -> None:
         """Rows for what each record has and the one before it has not, and the deadline where it is another."""
         edited: list[dict[str, Any]] = []
@@ -267,6 +272,7 @@ class SqlActions:
         passed_on: list[dict[str, Any]] = []
         armed: list[dict[str, Any]] = []
         disarmed: list[str] = []
+        named: list[dict[str, Any]] = []
         for before, record in moves:
             seal = self._seals[record.id]
             made = 0 if before is None else len(before.versions)
@@ -276,6 +282,9 @@ class SqlActions:
             voted += (vote_row(record.id, cast + n, each, seal) for n, each in enumerate(record.votes[cast:]))
             new = enumerate(record.reassignments[asked:])
             passed_on += (reassignment_row(record.id, asked + n, each, seal) for n, each in new)
+            if record.verdict.subjects is not None:
+                known = () if before is None else before.verdict.subjects or ()
+                named += self.marks_of(record.id, [s for s in record.verdict.subjects if s not in known])
             was = None if before is None else before.deadline
             if record.deadline is not None and record.deadline != was:
                 armed.append(deadline_row(record.id, record.deadline))
@@ -284,6 +293,8 @@ class SqlActions:
         for table, rows in ((versions, edited), (votes, voted), (reassignments, passed_on)):
             if rows:
                 await self._bound.put(table, *rows)
+        if named:
+            await self._bound.put(subjects, *named)
         if armed:
             await self._bound.put_over(deadlines, *armed)
         if any(record.asked or (before is not None and before.asked) for before, record in moves):

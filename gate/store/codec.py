@@ -37,12 +37,13 @@ class _Mismatch(ValueError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Judged:
-    """What of a verdict quotes the proposal: the words for why, and the evidence that policy took from the payload,
-    as judged and as asked with."""
+    """What of a verdict quotes the proposal: the words for why, the evidence that policy took from the payload (as
+    judged and as asked with), and whose data it is."""
 
     trigger: str = ""
     evidence: tuple[Evidence, ...] = ()
     asked_with: tuple[Evidence, ...] = ()
+    subjects: tuple[str, ...] | None = None
 
 
 class _Coder:

@@ -17,6 +17,7 @@ from gate.domain.request import (
     Deadline,
     DeadlineKind,
     Reassignment,
+    Shredding,
     Status,
     Version,
     Vote,
@@ -159,9 +160,10 @@ def _without_evidence(plan: ApprovalPlan) -> ApprovalPlan:
 def _without_quotes(verdict: Verdict) -> Verdict:
     """The verdict as it may be read by everybody: nothing in it comes from the proposal."""
     plan = verdict.plan
-    if not verdict.trigger and (plan is None or not plan.evidence):
+    if not verdict.trigger and verdict.subjects is None and (plan is None or not plan.evidence):
         return verdict
-    return replace(verdict, trigger="", plan=None if plan is None else _without_evidence(plan))
+    plan = None if plan is None else _without_evidence(plan)
+    return replace(verdict, trigger="", plan=plan, subjects=None)
 
 
 def _judged(record: ActionRecord) -> str | None:
@@ -170,6 +172,7 @@ def _judged(record: ActionRecord) -> str | None:
         trigger=verdict.trigger,
         evidence=() if verdict.plan is None else verdict.plan.evidence,
         asked_with=() if plan is None else plan.evidence,
+        subjects=verdict.subjects,
     )
     return None if quoted == _NOTHING else codec.JUDGED.dumps(quoted)
 
@@ -270,6 +273,7 @@ def to_record(
         verdict = replace(
             verdict,
             trigger=judged.trigger,
+            subjects=judged.subjects,
             plan=None if verdict.plan is None else replace(verdict.plan, evidence=judged.evidence),
         )
         plan = None if plan is None else replace(plan, evidence=judged.asked_with)
@@ -304,6 +308,7 @@ def to_record(
         outcome=None if outcome is None else codec.OUTCOME.loads(outcome, where),
         joined=row.joined,
         emergency=None if emergency is None else codec.EMERGENCY.loads(emergency, where),
+        shredded=None if row.shredded_at is None else Shredding(at=row.shredded_at, by=row.shredded_by or ""),
     )
     counted = (len(record.versions), len(record.votes), len(record.reassignments))
     if counted != (row.version, row.votes, row.reassignments):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hmac
 import itertools
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -34,6 +35,11 @@ class SealingKeys(Protocol):
     @property
     def current(self) -> tuple[str, bytes]:
         """Id and key for what is written now."""
+        ...
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids of all of them."""
         ...
 
     def find(self, key_id: str) -> bytes | None:
@@ -161,6 +167,18 @@ class Sealer:
         """The id of the key that wraps now; None without keys."""
         return None if self._keys is None else self._keys.current[0]
 
+    def mark(self, subject: str) -> str:
+        """What stands for a data subject where anybody may read it: nobody without the current key can tell who it is,
+        not even by trying."""
+        return _mark(subject, *(("", b"") if self._keys is None else self._keys.current))
+
+    def marks(self, subject: str) -> tuple[str, ...]:
+        """The marks of a data subject under every key there is."""
+        if self._keys is None:
+            return (self.mark(subject),)
+        keys = ((key_id, self._keys.find(key_id)) for key_id in self._keys.ids)
+        return tuple(_mark(subject, key_id, key) for key_id, key in keys if key is not None)
+
     def rewrapped(self, action_id: str, data_key: str) -> str:
         """The same key, wrapped by the key that wraps now. Raises `UnreadableRow` where it cannot be unwrapped."""
         if self._keys is None:
@@ -191,6 +209,12 @@ class Sealer:
             return AESGCM(key), key
         except (InvalidTag, ValueError):
             raise _Lost("the key of its seal was changed, or belongs to another action") from None
+
+
+def _mark(subject: str, key_id: str, key: bytes) -> str:
+    return (
+        f"{key_id}.{hmac.digest(key, b'signoff data subjects' + bytes(1) + subject.encode(), 'sha256').hex()}"
+    )
 
 
 def _opener(wrapping: bytes, salt: bytes) -> AESGCM:

@@ -148,7 +148,9 @@ class SqlStore:
             async with self._my_turn(), engine.connect() as connection:
                 if self.address.postgres:
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
-                    await connection.exec_driver_sql("VACUUM actions, versions, votes, reassignments")
+                    await connection.exec_driver_sql(
+                        "VACUUM actions, versions, votes, reassignments, subjects"
+                    )
                     return
                 # Outside a transaction, which SQLAlchemy would begin.
                 raw: Any = (await connection.get_raw_connection()).driver_connection

@@ -84,6 +84,8 @@ actions = Table(
     Column("revoked_by", Words),
     Column("data_key", Text),  # the key its sealed columns open with, wrapped; none where they are plain
     Column("judged", Text),
+    Column("shredded_at", Instant),
+    Column("shredded_by", Words),
 )
 PENDING = actions.c.status == literal_column("'pending'")
 """For queries, too: a planner takes a partial index only where it reads the very constant, not a parameter."""
@@ -176,6 +178,15 @@ deadlines = Table(
 )
 REVIEW = deadlines.c.kind == literal_column("'review'")
 Index("ix_deadlines_review", deadlines.c.due_at, sqlite_where=REVIEW, postgresql_where=REVIEW)
+
+# Whose data an action holds, as a mark that says nothing without the sealing key; gone with the content.
+subjects = Table(
+    "subjects",
+    metadata,
+    Column("mark", KEY, primary_key=True),
+    Column("action_id", KEY, ForeignKey("actions.id"), primary_key=True),
+    Index("ix_subjects_action", "action_id"),
+)
 
 idempotency = Table(
     "idempotency",

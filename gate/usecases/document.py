@@ -12,6 +12,7 @@ from gate.contract.action import (
     PolicyRef,
     RejectOut,
     RemediationOut,
+    ShreddedOut,
     VoteOut,
 )
 from gate.domain.audit import timestamp
@@ -48,13 +49,14 @@ def to_document(record: ActionRecord, *, grant: Grant | None = None, base: str =
         ],
         retry_after_sec=verdict.retry_after_sec,
         version=version.number,
-        payload=dict(version.payload),
+        payload=dict(version.payload) if record.shredded is None else None,
         payload_sha256=version.payload_sha256,
         proposed_payload_sha256=record.proposed.payload_sha256,
         edited=record.edited,
         approval=None if record.plan is None else _approval(record, record.plan),
         grant=None if grant is None else GrantOut(token=grant.token, expires_at=timestamp(grant.expires_at)),
         outcome=_outcome(record),
+        shredded=_shredded(record),
         links=LinksOut(
             self=f"{base}/v1/actions/{record.id}", audit=f"{base}/v1/audit/records?action={record.id}"
         ),
@@ -96,6 +98,11 @@ def _break_glass(record: ActionRecord) -> BreakGlassOut | None:
         until=timestamp(emergency.until),
         review=emergency.state,
     )
+
+
+def _shredded(record: ActionRecord) -> ShreddedOut | None:
+    gone = record.shredded
+    return None if gone is None else ShreddedOut(at=timestamp(gone.at), by=gone.by)
 
 
 def _outcome(record: ActionRecord) -> OutcomeOut | None:

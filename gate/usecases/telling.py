@@ -76,6 +76,9 @@ def _proposed(told: Story) -> Iterator[Line]:
     record = told.record
     proposal, agent = record.proposal, record.agent
     yield Line(label="Action", text=record.id)
+    gone = record.shredded
+    if gone is not None:
+        yield Line(label="Shredded", text=f"its content was destroyed {moment(gone.at)} by {gone.by}")
     yield Line(label="Summary", text=proposal.summary)
     yield Line(label="At", text=moment(record.created_at))
     yield Line(label="By", text=f"{agent.name} ({agent.id}), team {agent.team}, owner {agent.owner}")

@@ -29,6 +29,7 @@ from gate.usecases.views import (
     HistoryView,
     PersonRef,
     ReassignmentView,
+    ShreddedView,
     SlotView,
     StandInView,
     VoteView,
@@ -214,6 +215,9 @@ def action_view(
         emergency=_emergency(record, ref),
         masks=places(hidden.version.payload),
         hides=hides,
+        shredded=None
+        if record.shredded is None
+        else ShreddedView(at=record.shredded.at, by=record.shredded.by),
     )
 
 

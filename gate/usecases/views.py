@@ -160,6 +160,14 @@ class EmergencyView:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ShreddedView:
+    """When the content was destroyed, and by which operator."""
+
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GlassView:
     """What breaking the glass for one request would mean: who is called by which ways, for how long it may be good,
     and within what time a supervisor has to look at it."""
@@ -304,6 +312,7 @@ class ActionView:
     reassignments: tuple[ReassignmentView, ...] = ()
     masks: int = 0
     """How many values of the payload policy masks, whether or not this view shows them."""
+    shredded: ShreddedView | None = None
     hides: bool = False
     """Whether anything is masked in this view: values of the payload (`Masked`), and texts that repeat them."""
 

@@ -1,12 +1,15 @@
-"""Under which keys stored actions are sealed; what sealing is, the store knows."""
+"""Under which keys stored actions are sealed, and how one loses its content; what sealing is, the store knows."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
+
+from gate.domain.request import ActionRecord
 
 
 class Seals(Protocol):
-    """Brings actions under the current key."""
+    """Brings actions under the current key, and takes what they hold."""
 
     async def empty(self) -> bool:
         """Whether no action was ever stored."""
@@ -22,4 +25,12 @@ class Seals(Protocol):
 
     async def renew(self, action_id: str) -> bool:
         """Seal it where it is plain, else wrap its key anew; False, no row moved, means somebody else changed it."""
+        ...
+
+    async def of_subject(self, subject: str) -> tuple[str, ...]:
+        """The ids of all actions that hold data of this subject and are not shredded, the oldest first."""
+        ...
+
+    async def shred(self, record: ActionRecord, *, at: datetime, by: str) -> bool:
+        """Destroy what the action holds, for good; False, no row moved, means that somebody else changed it."""
         ...
