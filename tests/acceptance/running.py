@@ -177,6 +177,13 @@ class Slack:
                 f"not within {within:g} s: {saying or look}; last messages: {seen}"
             ) from None
 
+    async def changed(self, *, within: float) -> None:
+        """Returns at the next change of the workspace, or when the time is over."""
+        self._changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._changed.wait()
+
     async def until_called(self, method: str, count: int, *, within: float = 60) -> None:
         """Returns once a method was called `count` times in all."""
         async with asyncio.timeout(within):

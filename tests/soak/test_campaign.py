@@ -1,7 +1,8 @@
 """Three gates on one PostgreSQL under load, while everything that can go wrong does; then the history is judged.
 
 `GATE_TEST_SOAK_SEC` is how long the faults last (180), `GATE_TEST_SOAK_SEED` draws the same schedule again (1),
-`GATE_TEST_SOAK_KEEP` is a folder that keeps the evidence.
+`GATE_TEST_SOAK_KEEP` is a folder that keeps the evidence. It ends before its time where both `GATE_TEST_SOAK_ACTIONS`
+(200,000) and `GATE_TEST_SOAK_FAULTS` (300) are reached.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from tests.soak.campaign.stage import Stage, stage
 
 LASTS_SEC = float(os.environ.get("GATE_TEST_SOAK_SEC", "180"))
 SEED = int(os.environ.get("GATE_TEST_SOAK_SEED", "1"))
+ACTIONS = int(os.environ.get("GATE_TEST_SOAK_ACTIONS", "200000"))
+FAULTS = int(os.environ.get("GATE_TEST_SOAK_FAULTS", "300"))
 KEEP = os.environ.get("GATE_TEST_SOAK_KEEP")
 SETTLING_SEC = 300
 FOLLOWS = ("INV-34", "INV-37", "INV-24", "INV-47")
@@ -61,13 +64,19 @@ async def test_nothing_is_lost_whatever_fails(
         print("\n  no file system could be mounted here: the disk is not filled in this run")
     async with stage(processes, folder, data=small_disk) as made:
         began = time.monotonic()
-        load = Load(stage=made, seed=SEED, quick=10, asking=6, cards=int(120 + 2 * LASTS_SEC))
+        load = Load(stage=made, seed=SEED, quick=24, asking=6, cards=int(120 + 2 * LASTS_SEC))
         storm = Storm(made)
-        faults = schedule(SEED, 100_000, can_fill=small_disk is not None, pause=0.3)
+        faults = schedule(SEED, 10_000, can_fill=small_disk is not None, pause=0.3)
+
+        def done() -> bool:
+            return load.actions >= ACTIONS and sum(storm.happened.values()) >= FAULTS
+
         async with _kept_elsewhere(made, folder / "kept.txt"):
             working = asyncio.create_task(load.run())
             async with asyncio.timeout(LASTS_SEC + 300):
-                await storm.run(faults, until=lambda: time.monotonic() - began > LASTS_SEC or working.done())
+                await storm.run(
+                    faults, until=lambda: time.monotonic() - began > LASTS_SEC or done() or working.done()
+                )
             load.stop.set()
             async with asyncio.timeout(SETTLING_SEC):
                 await working
@@ -132,7 +141,8 @@ def _told(load: Load, storm: Storm, folder: Path, lasted: float, found: list[str
         records = sum(line.startswith('{"leaf"') for line in bundle)
     print(
         f"\n  seed {SEED}: {load.actions} actions, {records} audit records, {sum(storm.happened.values())} faults in "
-        f"{lasted:.0f} s; clients tried again {load.refused} times; {len(found)} violations; "
+        f"{lasted:.0f} s; {storm.untimely} of them at no particular "
+        f"moment; clients tried again {load.refused} times; {len(found)} violations; "
         f"load average {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
     )
     for what, times in sorted(storm.happened.items()):

@@ -78,6 +78,8 @@ class Storm:
     happened: Counter[str] = field(default_factory=Counter)
     recovered: list[float] = field(default_factory=list)
     """Seconds from SIGKILL to serving again."""
+    untimely: int = 0
+    """Strikes whose moment did not come: they came at no particular one."""
 
     async def run(self, faults: list[Fault], *, until: Callable[[], bool]) -> None:
         for fault in faults:
@@ -134,6 +136,7 @@ class Storm:
     async def _kill_at(self, replica: Replica, words: tuple[bytes, ...], side: Side) -> None:
         relay = replica.database if words is COMMIT else replica.slack
         if not await relay.strike_at(words, side, replica.kill, within=WITHIN_SEC):
+            self.untimely += 1
             await replica.kill()
         await self._again(replica)
 
@@ -157,7 +160,9 @@ class Storm:
         self, replica: Replica, words: tuple[bytes, ...], side: Side, seconds: float
     ) -> None:
         relay = replica.database if words is COMMIT else replica.slack
-        await relay.strike_at(words, side, lambda: self._freeze(replica, seconds), within=WITHIN_SEC)
+        if not await relay.strike_at(words, side, lambda: self._freeze(replica, seconds), within=WITHIN_SEC):
+            self.untimely += 1
+            await self._freeze(replica, seconds)
 
     async def _stop(self, replica: Replica) -> None:
         assert replica.running is not None

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from tests.acceptance.running import LANES, SLACK_IDS, buttons, card_action, ephemerals, proposal
+from tests.acceptance.running import LANES, SLACK_IDS, card_action, proposal
 from tests.soak.campaign.stage import Json, Replica, Stage
+from tests.soak.campaign.viewer import Viewer, viewing
 
 ENDS = frozenset({"allowed", "denied", "throttled", "approved", "rejected", "expired", "cancelled"})
 ASKING = (*(f"work.lane-{n}" for n in range(LANES)), "work.pair", "work.brief")
@@ -160,62 +161,55 @@ class Load:
     async def _review(self, person: str, chance: random.Random) -> None:
         """Decide whatever still has buttons, again where nothing was said about it."""
         user, done = SLACK_IDS[person], set[str]()
-        while True:
-            state = await self.stage.slack.state()
-            waiting = [
-                m
-                for m in state["messages"]
-                if (action := card_action(m)) is not None and action not in done and "approve" in buttons(m)
-            ]
-            if not waiting:
-                await asyncio.sleep(0.25)  # a person's glance at the channel
-                continue
-            card = chance.choice(waiting)
-            what = chance.choices(("approve", "reject", "edit", "leave"), (70, 12, 12, 6))[0]
-            action = card_action(card) or ""
-            if what == "leave":
+        async with viewing(self.stage.slack.url) as viewer:
+
+            def left() -> list[Json]:
+                return [card for card in viewer.waiting() if card_action(card) not in done]
+
+            while True:
+                waiting = await viewer.until(left, within=600)
+                if not waiting:
+                    continue
+                card = chance.choice(waiting)
+                what = chance.choices(("approve", "reject", "edit", "leave"), (70, 12, 12, 6))[0]
+                action = card_action(card) or ""
+                if what == "leave":
+                    done.add(action)
+                    continue
+                before = viewer.newest(user)
+                if not await self._do(viewer, user, card, what, chance):
+                    await self.stage.slack.changed(
+                        within=0.5
+                    )  # Slack could tell no gate; another may be up by then
+                    continue
+                said = await viewer.until(lambda since=before: viewer.told(user, since), within=TOLD_SEC)
+                if said is None:
+                    continue
                 done.add(action)
-                continue
-            before = max((e["ts"] for e in ephemerals(state, user)), default="")
-            did = await self._do(user, card, what, chance)
-            if not did["ok"]:
-                await asyncio.sleep(0.25)
-                continue
-            with suppress(AssertionError):
-                said = await self.stage.slack.told(user, "", after=before, within=TOLD_SEC)
-                done.add(action)
-                text = said["text"]
-                if text.startswith(("Approved.", "Your approval counts.")):
+                if said["text"].startswith(("Approved.", "Your approval counts.")):
                     self.stage.journal.note("vote", person=person, action=action, vote="approve")
-                elif text.startswith("Rejected."):
+                elif said["text"].startswith("Rejected."):
                     self.stage.journal.note("vote", person=person, action=action, vote="reject")
 
-    async def _do(self, user: str, card: Json, what: str, chance: random.Random) -> Json:
+    async def _do(self, viewer: Viewer, user: str, card: Json, what: str, chance: random.Random) -> bool:
+        """Whether the click, and the form behind it where there is one, reached a gate."""
         slack = self.stage.slack
-        if what == "approve":
-            return await slack.click(user, card)
         did = await slack.click(user, card, what)
-        if not did["ok"]:
-            return did
-        try:
-            modal = await slack.until(
-                lambda state: next(
-                    (v for v in state["stacks"].get(user, ())[-1:] if v["callback_id"] == what), None
-                ),
-                within=TOLD_SEC,
-            )
-        except AssertionError:
-            return {"ok": False}
+        if what == "approve" or not did["ok"]:
+            return did["ok"]
+        form = await viewer.until(lambda: viewer.form(user, what), within=TOLD_SEC)
+        if form is None:
+            return False
         values: Json = {"comment": {"comment": "not today"}, "category": {"category": "other"}}
         if what == "edit":
             values = {
                 "field:/order": {"value": str(chance.randrange(10_000, 99_999))},
                 "then": {"then": "approve"},
             }
-        did = await slack.act("submit", user=user, view_id=modal["id"], values=values)
+        did = await slack.act("submit", user=user, view_id=form["id"], values=values)
         if not did["ok"]:
             await slack.act("close_view", user=user, clear=True)
-        return did
+        return did["ok"]
 
 
 def _digest(payload: Json) -> str:

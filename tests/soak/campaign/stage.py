@@ -67,7 +67,7 @@ class Replica:
             env |= {"SKEW_SEC": str(self.skew_sec), "PYTHONPATH": str(ROOT)}
             self.running = self.gate.processes.start(*command, env=env, cwd=self.gate.folder)
         else:
-            self.running = self.gate.processes.gate("serve", env=env, cwd=self.gate.folder)
+            self.running = self.gate.processes.installed("serve", env=env, cwd=self.gate.folder)
         line = await self.running.aexpect(r'"event": ?"gate.started".*"url": ?"([^"]+)"', within=120)
         self.url = line[1]
         self.starts.append(time.monotonic() - began)
