@@ -177,6 +177,10 @@ CODES: Mapping[str, Kind] = {
         422, "Edit refused", "The new payload breaks its schema, the editable paths or policy."
     ),
     "no_change": _kind(422, "No change", "The edit changes nothing."),
+    "not_finished": _kind(
+        409, "Not finished", "The content of the action is still needed, so it is not shredded."
+    ),
+    "already_shredded": _kind(409, "Already shredded", "The content of the action was destroyed before."),
     # Grants.
     "grant_redeemed": _kind(409, "Grant redeemed", "This version was executed before; a grant works once."),
     "payload_mismatch": _kind(403, "Payload mismatch", "What would be executed is not what was approved."),

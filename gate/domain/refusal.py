@@ -26,7 +26,8 @@ class Refused:
     `invalid_grant`, `outcome_reported`, `not_due`, `key_reused`, `conflict`,
     `callback_refused`, `owner_unknown`, `not_yours`, `delegation_ended`, `self_delegation`, `delegation_loop`,
     `too_many`, `bad_scope`, `bad_time`, `delegated`, `break_glass_off`, `not_for_you`, `not_breakable`,
-    `review_owed`, `no_supervisor`, `nothing_to_review`, `already_reviewed`, `own_release`, `not_a_supervisor`.
+    `review_owed`, `no_supervisor`, `nothing_to_review`, `already_reviewed`, `own_release`, `not_a_supervisor`,
+    `not_finished`, `already_shredded`.
     """
 
     code: str
