@@ -158,6 +158,8 @@ class Settings(BaseSettings):
     """How often folder and webhook get a checkpoint, where there is news."""
     checkpoints_calm_every_sec: Annotated[int, Field(ge=1)] = 3600
     """The same for the Slack channel and the authority."""
+    retention_months: Annotated[int, Field(ge=1, le=1200)] = 84
+    """How many months every record is kept at least; `gate retention prune` takes out nothing younger."""
     pending_per_agent: Annotated[int, Field(ge=1)] = 500
     """How many requests of one agent may wait for people at a time; more are throttled."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=16_777_216)] = 262_144

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from gate.entropy import random_bytes
 from gate.usecases.ports import Clock
 
@@ -60,6 +62,19 @@ def _base32(number: int) -> str:
         + _PAIRS[(low >> 10) & 1023]
         + _PAIRS[low & 1023]
     )
+
+
+def made_at(text: str) -> datetime | None:
+    """When an id was made, as it says itself; None where it is none of these."""
+    _, _, letters = text.rpartition("_")
+    if len(letters) != 26 or any(letter not in _ALPHABET for letter in letters):
+        return None
+    number = 0
+    for letter in letters:
+        number = number << 5 | _ALPHABET.index(letter)
+    if (number >> 76) & 15 != 7 or number >> 128:
+        return None
+    return datetime.fromtimestamp((number >> 80) / 1000, UTC)
 
 
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
-import os
-import secrets
+import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from gate.cli.bundles import lines_of, opened_text, write_bundle
 from gate.cli.output import Exit, fail, say, show, table
 from gate.cli.record import app
 from gate.cli.session import at_desk, explained, settings
@@ -21,10 +19,11 @@ from gate.clock import SteadyClock
 from gate.domain.audit import timestamp
 from gate.domain.bundle import Beginning, Key, NotABundle, Tale, read, tale
 from gate.domain.checkpoint import Checkpoint, Malformed, PublicKey, opened, parse_public_key
+from gate.domain.verification import Continuation
 from gate.keyring.checkpoints import is_signature, load_checkpoint_signer
 from gate.store import open_store
 from gate.store.address import parse_address
-from gate.usecases.auditing import Report, StampedAt, examined, examined_bundle, exported
+from gate.usecases.auditing import Report, StampedAt, continued, examined, examined_bundle, exported
 from gate.wiring.desk import Desk
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
@@ -64,29 +63,42 @@ def export(
 ) -> None:
     """Write the whole record with all that is needed to verify it without this gate."""
     known = _own_keys(as_json=as_json)
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
 
     async def write(desk: Desk) -> int:
-        count = 0
-        packed = file.suffix == ".gz"
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb") if packed else raw as out:
-            async for line in exported(desk.store, keys=known, now=desk.deps.clock.now()):
-                out.write(line.encode())
-                count += line.startswith('{"leaf"')
-        os.replace(draft, file)
-        return count
+        return await write_bundle(file, exported(desk.store, keys=known, now=desk.deps.clock.now()))
 
     try:
         count = at_desk(write, as_json=as_json)
     except OSError as error:
         fail(f"{file} cannot be written: {error.strerror}.", code=Exit.CANNOT, as_json=as_json, kind="file")
-    finally:
-        draft.unlink(missing_ok=True)
     if as_json:
         show({"file": str(file), "records": count})
     else:
         say(f"{count} records in {file}")
+
+
+@app.command()
+def proof(
+    first: Annotated[int, typer.Argument(metavar="FROM", min=0, help="How many records there were then.")],
+    second: Annotated[
+        int | None, typer.Argument(metavar="TO", min=0, help="And later; those of the last checkpoint.")
+    ] = None,
+) -> None:
+    """Prove that the record of one size goes on to that of another, in JSON, for gate audit verify --proof."""
+
+    async def prove(desk: Desk) -> Continuation | None:
+        async with desk.store.reading() as tx:
+            latest = await tx.tree.latest()
+        end = second if second is not None else 0 if latest is None else latest.size
+        try:
+            return await continued(desk.store, first, end)
+        except (ValueError, LookupError):
+            return None
+
+    found = at_desk(prove)
+    if found is None:
+        fail("The record has no such sizes, in this order.", kind="proof")
+    show({"from": found.first, "to": found.second, "proof": [part.hex() for part in found.path]})
 
 
 @app.command()
@@ -109,6 +121,14 @@ def verify(
         list[str] | None,
         typer.Option(
             "--key", metavar="KEY", help="The record's public key, or a file of them; may be repeated."
+        ),
+    ] = None,
+    proof_file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--proof",
+            metavar="FILE",
+            help="What gate audit proof printed, to connect an old bundle with a later checkpoint; may be repeated.",
         ),
     ] = None,
     story: Annotated[
@@ -137,7 +157,8 @@ def verify(
         pinned = _pinned(checkpoint_file or [], keys, as_json=as_json)
         report = _of_database(database, keys, pinned, stamped, as_json=as_json)
     else:
-        report = _of_bundle(bundle or Path(), keys, checkpoint_file or [], stamped, as_json=as_json)
+        proofs = [_proof(path, as_json=as_json) for path in proof_file or []]
+        report = _of_bundle(bundle or Path(), keys, checkpoint_file or [], stamped, proofs, as_json=as_json)
     found = _tale_of(bundle, story, as_json=as_json) if bundle is not None and story is not None else None
     _tell(report, found, trusted=bool(keys), as_json=as_json)
 
@@ -177,17 +198,21 @@ def _of_bundle(
     keys: tuple[PublicKey, ...],
     checkpoints: list[Path],
     stamped: StampedAt | None,
+    proofs: list[Continuation],
     *,
     as_json: bool,
 ) -> Report:
-    def lines() -> Iterator[str]:
-        with _opened_text(path) as text:
-            yield from text
-
     try:
         brought = keys or _brought(path)
         pinned = _pinned(checkpoints, brought, as_json=as_json)
-        return examined_bundle(lines, keys=keys, pinned=pinned, verify=is_signature, stamped=stamped)
+        return examined_bundle(
+            lambda: lines_of(path),
+            keys=keys,
+            pinned=pinned,
+            verify=is_signature,
+            stamped=stamped,
+            proofs=proofs,
+        )
     except NotABundle as problem:
         fail(f"{path} is no audit bundle: {problem}.", code=Exit.CANNOT, as_json=as_json, kind="bundle")
     except (OSError, UnicodeDecodeError, EOFError) as error:
@@ -195,9 +220,18 @@ def _of_bundle(
         fail(f"{path} cannot be read: {why}.", code=Exit.CANNOT, as_json=as_json, kind="bundle")
 
 
+def _proof(path: Path, *, as_json: bool) -> Continuation:
+    try:
+        body: Any = json.loads(path.read_text(encoding="utf-8"))
+        parts = tuple(bytes.fromhex(part) for part in body["proof"])
+        return Continuation(first=int(body["from"]), second=int(body["to"]), path=parts)
+    except (OSError, ValueError, KeyError, TypeError):
+        fail(f"{path} holds no proof.", code=Exit.CANNOT, as_json=as_json, kind="proof")
+
+
 def _tale_of(path: Path, action: str, *, as_json: bool) -> Tale:
     """The bundle has been read to its end before, so it is one."""
-    with _opened_text(path) as text:
+    with opened_text(path) as text:
         found = tale(read(text), action)
     if not found.records:
         fail(f"{path} has no record of {action}.", as_json=as_json, kind="unknown_action")
@@ -207,7 +241,7 @@ def _tale_of(path: Path, action: str, *, as_json: bool) -> Tale:
 def _brought(path: Path) -> tuple[PublicKey, ...]:
     """The keys that a bundle brings itself: they stand at its beginning."""
     found: list[PublicKey] = []
-    with _opened_text(path) as text:
+    with opened_text(path) as text:
         for line in read(text):
             if isinstance(line, Key):
                 try:
@@ -217,13 +251,6 @@ def _brought(path: Path) -> tuple[PublicKey, ...]:
             elif not isinstance(line, Beginning):
                 break
     return tuple(found)
-
-
-@contextmanager
-def _opened_text(path: Path) -> Iterator[Iterator[str]]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8", newline="\n") as text:
-        yield iter(text)
 
 
 def _own_keys(*, as_json: bool) -> tuple[PublicKey, ...]:
@@ -287,6 +314,7 @@ def _tell(report: Report, story: Tale | None, *, trusted: bool, as_json: bool) -
                 "stamped": None
                 if report.stamped is None
                 else {"size": report.stamped[0], "at": timestamp(report.stamped[1])},
+                "pruned": [asdict(each) for each in report.pruned],
                 "last": None if last is None else {"size": last.size, "root": last.root.hex()},
                 "found": [asdict(each) for each in report.found],
             }
@@ -297,6 +325,11 @@ def _tell(report: Report, story: Tale | None, *, trusted: bool, as_json: bool) -
             f"{report.records} records, {report.checkpoints} checkpoints, {report.policies} policy sets; "
             + ("no checkpoint" if last is None else f"signed up to record {last.size}")
         )
+        for each in report.pruned:
+            say(
+                f"leaves {each.first} to {each.last} were taken out by {each.by} at {each.at}; "
+                f"they are in the bundle with SHA-256 {each.bundle_sha256}"
+            )
         if report.stamped is not None:
             say(f"the authority saw the first {report.stamped[0]} records at {timestamp(report.stamped[1])}")
         elif report.stamps:

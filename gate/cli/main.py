@@ -28,6 +28,7 @@ VERBS = {
     "keys": "gate.cli.keys:app",
     "shred": "gate.cli.shredding:shred",
     "audit": "gate.cli.auditing:app",
+    "retention": "gate.cli.retention:app",
 }
 """Each verb, and where it is found: a function, or a family of verbs."""
 

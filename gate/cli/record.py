@@ -16,6 +16,9 @@ from gate.cli.session import at_desk
 from gate.delivery.inert import visible
 from gate.domain.audit import timestamp
 from gate.domain.masking import Masked
+from gate.ids import made_at
+from gate.usecases.ports import Pruning
+from gate.usecases.retention import kept_in
 from gate.usecases.story import Story, read_story
 from gate.usecases.telling import chapters, moment, trail_line
 from gate.wiring.desk import Desk
@@ -36,6 +39,8 @@ def show_(
         return await read_story(desk.store, action)
 
     told = at_desk(read, as_json=as_json)
+    if told is None and (elsewhere := at_desk(lambda desk: _kept_in(desk, action), as_json=as_json)):
+        fail(_whereabouts(action, elsewhere), as_json=as_json, kind="pruned")
     if told is None:
         fail(f"There is no record of {action}.", as_json=as_json, kind="unknown_action")
     if as_json:
@@ -53,6 +58,20 @@ def show_(
         number = "not numbered yet" if each.number is None else f"leaf {each.number}"
         grid.add_row(moment(each.at), f"{_cell(trail_line(each))} ({number}, {each.leaf})")
     _OUT.print(grid)
+
+
+async def _kept_in(desk: Desk, action: str) -> tuple[Pruning, ...]:
+    since = made_at(action)
+    return () if since is None else await kept_in(desk.store, since)
+
+
+def _whereabouts(action: str, prunings: tuple[Pruning, ...]) -> str:
+    """The first bundle that can have it; its records may go on in those after."""
+    first = prunings[0]
+    return (
+        f"There is no record of {action} here. What is as old was taken out by {first.by} at {timestamp(first.at)}: "
+        f"look with gate audit verify {first.bundle} --story {action} (SHA-256 {first.bundle_sha256})."
+    )
 
 
 def document(told: Story) -> dict[str, Any]:

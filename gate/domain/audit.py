@@ -58,6 +58,7 @@ KINDS: Mapping[str, str] = {
     "outcome.reported": "The executor said what came of it.",
     "outcome.overdue": "Nobody said in time what came of it: the outcome is unknown.",
     "policy.loaded": "A policy snapshot became the current one.",
+    "record.pruned": "What was past its retention was taken out; a bundle has it.",
     "key.rotated": "The gate got a successor for one of its own keys.",
     "agent.added": "A key was made.",
     "agent.rotated": "A key was replaced.",

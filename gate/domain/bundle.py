@@ -2,6 +2,7 @@
 
 The first line says what it is. Then come the public keys, checkpoints, time-stamps, policy sets and numbered records,
 in any number and each on a line of its own. The last line says how many records there were, so a cut file is noticed.
+A bundle of a stretch of the record also says where it starts, and brings the tree as it was there.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from gate.domain.merkle import EMPTY, HASH_BYTES, Frontier
 from gate.domain.verification import KeptLeaf
 
 NAME = "signoff audit bundle"
 FORMAT = 1
+OF_A_STRETCH = 2
+"""The format of bundles that do not start at the first record; older versions refuse it."""
 
 
 class NotABundle(ValueError):
@@ -24,11 +28,13 @@ class NotABundle(ValueError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Beginning:
-    """`origin` names the record, `size` is how many records were numbered, `at` when it was written."""
+    """`origin` names the record, `size` is how many records were numbered, `at` when it was written. Where it does not
+    start at the first record, `start` is the tree of those before."""
 
     origin: str
     size: int
     at: str
+    start: Frontier = EMPTY
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +86,11 @@ def written(line: Line) -> str:
 def _body(line: Line) -> dict[str, Any]:
     match line:
         case Beginning():
-            return {"bundle": NAME, "v": FORMAT, "origin": line.origin, "size": line.size, "at": line.at}
+            whole = {"bundle": NAME, "v": FORMAT, "origin": line.origin, "size": line.size, "at": line.at}
+            if not line.start.size:
+                return whole
+            roots = [root.hex() for root in line.start.roots]
+            return whole | {"v": OF_A_STRETCH, "start": line.start.size, "frontier": roots}
         case Key():
             return {"key": line.text}
         case Signed():
@@ -164,6 +174,13 @@ def _told(position: int, canonical: bytes, action: str) -> Told | None:
             return None
 
 
+def _frontier(size: int, roots: Sequence[Any]) -> Frontier:
+    found = tuple(bytes.fromhex(str(root)) for root in roots)
+    if size <= 0 or len(found) != size.bit_count() or any(len(root) != HASH_BYTES for root in found):
+        raise ValueError("this is no tree")
+    return Frontier(size=size, roots=found)
+
+
 def _line(text: str, number: int) -> Line:
     try:
         body: Any = json.loads(text)
@@ -195,6 +212,17 @@ def _line(text: str, number: int) -> Line:
                 name == NAME and version == FORMAT
             ):
                 return Beginning(origin=origin, size=size, at=at)
+            case {
+                "bundle": name,
+                "v": version,
+                "origin": str(origin),
+                "size": int(size),
+                "at": str(at),
+                "start": int(start),
+                "frontier": [*roots],
+            } if name == NAME and version == OF_A_STRETCH:
+                before = _frontier(start, cast("Sequence[Any]", roots))
+                return Beginning(origin=origin, size=size, at=at, start=before)
             case {"end": int(records)}:
                 return End(records=records)
             case _:

@@ -57,6 +57,10 @@ class Frontier:
         return Frontier(size=size, roots=tuple(roots)), completed
 
 
+EMPTY = Frontier()
+"""The tree without leaves."""
+
+
 def frontier(leaves: Iterable[bytes]) -> Frontier:
     """The tree over these leaf hashes."""
     return Frontier().extended(leaves)[0]

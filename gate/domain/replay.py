@@ -29,6 +29,8 @@ class Replay:
         self._actions: dict[str, _Action] = {}
         self.policies: set[str] = set()
         """Digests of the policy sets that decided something."""
+        self.partial = False
+        """Whether records before these are elsewhere, so that an action may be met in the middle of its life."""
 
     def take(self, body: Mapping[str, Any]) -> str | None:
         """Why this record could not have followed the ones before; None where it could. The action is then taken to
@@ -48,7 +50,8 @@ class Replay:
         if not isinstance(action, str) or not isinstance(status, str) or not isinstance(revision, int):
             return f"{kind} does not say which action it is of, and how it then stood"
         before = self._actions.get(action)
-        problem = _problem(before, kind, status, revision)
+        met = before is None and self.partial and revision > 1
+        problem = None if met else _problem(before, kind, status, revision)
         redeemed = kind == "grant.redeemed"
         if before is not None and before.redeemed and redeemed:
             problem = problem or "a grant was redeemed twice"

@@ -14,7 +14,8 @@ from itertools import combinations
 from typing import Any, cast
 
 from gate.domain.checkpoint import Checkpoint
-from gate.domain.merkle import Frontier, leaf_hash
+from gate.domain.merkle import EMPTY, Frontier, leaf_hash, verify_consistency
+from gate.domain.months import block_of
 from gate.domain.replay import Replay
 
 KINDS = {
@@ -24,6 +25,7 @@ KINDS = {
     "gap": "A number is missing.",
     "truncated": "The end of the record is gone.",
     "older_copy": "The record ends before a checkpoint that was kept elsewhere.",
+    "unproven": "A checkpoint kept elsewhere is of records before these, and no proof connects them.",
     "forked": "The record contradicts a checkpoint that was kept elsewhere.",
     "unsigned": "A checkpoint is not signed as it should be.",
     "stamp": "A time-stamp is not the pinned authority's over a checkpoint of this record.",
@@ -57,34 +59,77 @@ class KeptLeaf:
     canonical: bytes | None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Continuation:
+    """A proof that the tree of `first` leaves is the beginning of the tree of `second` (RFC 9162)."""
+
+    first: int
+    second: int
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pruned:
+    """What a record says was taken out: leaves `first` to `last`, who did it, and the digest of the bundle they are in.
+
+    Only the oldest that is there is ever pruned, so everything before `first` had been taken out before."""
+
+    first: int
+    last: int
+    by: str
+    at: str
+    bundle_sha256: str
+
+
 class Examination:
     """Takes what is kept, in the order of numbers, and at the end says what is wrong with it.
 
     `checkpoints` are the record's own, their signatures verified; `pinned` were kept elsewhere. `size` is how many
-    records there should be as far as the record itself says.
+    records there should be as far as the record itself says. Where what is kept does not start at the first record,
+    `start` is the tree before it; `proofs` connect it with checkpoints that are not of its own length.
     """
 
     def __init__(
-        self, *, checkpoints: Iterable[Checkpoint], pinned: Iterable[Checkpoint], size: int = 0
+        self,
+        *,
+        checkpoints: Iterable[Checkpoint],
+        pinned: Iterable[Checkpoint],
+        size: int = 0,
+        start: Frontier = EMPTY,
+        proofs: Iterable[Continuation] = (),
     ) -> None:
         self._own = {checkpoint.size: checkpoint.root for checkpoint in checkpoints}
         self._pinned = {checkpoint.size: checkpoint.root for checkpoint in pinned}
-        self._stops = sorted({*self._own, *self._pinned}, reverse=True)
+        self._proofs = tuple(proofs)
+        self._ends = {end for proof in self._proofs for end in (proof.first, proof.second)}
+        stops = {size for size in (*self._own, *self._pinned, *self._ends) if size >= start.size}
+        self._stops = sorted(stops, reverse=True)
         self._claimed = max([size, *self._own], default=0)
-        self._tree = Frontier()
+        self._start = start.size
+        self._tree = start
         self._stretch: list[KeptLeaf] = []
-        self._next = 0
-        self._good = 0
+        self._next = start.size
+        self._good = start.size
+        self._roots: dict[int, bytes] = {}
+        self._missing: list[tuple[int, int, int]] = []
         self._rewritten = False
         self._broken = False
         self._misfits: dict[int, tuple[KeptLeaf, bytes]] = {}
         self._replay = Replay()
+        self._replay.partial = start.size > 0
+        self.pruned: list[Pruned] = []
+        """What the record says was taken out, in its order."""
         self.found: list[Discrepancy] = []
 
     @property
     def size(self) -> int:
-        """How many leaves were taken."""
+        """How many leaves there are, those before the first that was taken included."""
         return self._tree.size + len(self._stretch)
+
+    @property
+    def taken(self) -> int:
+        """How many leaves were taken."""
+        return self.size - self._start
 
     @property
     def policies(self) -> frozenset[str]:
@@ -101,7 +146,7 @@ class Examination:
             self._gap(leaf.position)
         self._next = leaf.position + 1
         if leaf.canonical is None:
-            self.report("removed", f"leaf {leaf.position}", f"record {leaf.record} is gone")
+            self._miss(leaf)
         else:
             actual = leaf_hash(leaf.canonical)
             if actual != leaf.hash:
@@ -116,19 +161,64 @@ class Examination:
         while self._stops and self._stops[-1] <= self.size:
             self._compare()
         self._explain_misfits()
+        self._explain_missing()
         size = self._next
         if self._claimed > size:
             self.report(
                 "truncated", f"leaf {size}", f"{size} records are there, {self._claimed} were numbered"
             )
-        elif self._pinned and max(self._pinned) > size:
-            self.report(
-                "older_copy",
-                f"leaf {size}",
-                f"{size} records are there, a checkpoint kept elsewhere covers {max(self._pinned)}; they were cut off "
-                "with all that told of them, or an older copy was restored",
-            )
+        for pinned in sorted(self._pinned, reverse=True):
+            if pinned > size >= self._claimed and not self._connects(pinned):
+                self.report(
+                    "older_copy",
+                    f"leaf {size}",
+                    f"{size} records are there, a checkpoint kept elsewhere covers {pinned}; they were cut off with "
+                    "all that told of them, or an older copy was restored; or it is a bundle of an earlier day, which "
+                    "a proof connects with that checkpoint",
+                )
+                break
+            if pinned < self._start and not self._connects(pinned):
+                self.report("unproven", f"leaf {pinned}", f"these records start at leaf {self._start}")
+                break
         return tuple(self.found)
+
+    def _connects(self, pinned: int) -> bool:
+        """Whether a proof connects these records with a checkpoint of another length; a wrong one is told."""
+        for proof in self._proofs:
+            roots = {**self._roots, pinned: self._pinned[pinned]}
+            if pinned not in (proof.first, proof.second) or not {proof.first, proof.second} <= roots.keys():
+                continue
+            if not verify_consistency(
+                first=proof.first,
+                first_root=roots[proof.first],
+                second=proof.second,
+                second_root=roots[proof.second],
+                proof=proof.path,
+            ):
+                self.report(
+                    "forked",
+                    f"leaves {self._start} to {self.size - 1}",
+                    f"the proof does not connect them with the checkpoint over {pinned} that was kept elsewhere",
+                )
+            return True
+        return False
+
+    def _miss(self, leaf: KeptLeaf) -> None:
+        """Whether somebody was right to take it out is told by a record that comes later."""
+        self._replay.partial = True
+        if self._missing:
+            first, last, record = self._missing[-1]
+            if leaf.position == last + 1 and leaf.record == record + leaf.position - first:
+                self._missing[-1] = (first, leaf.position, record)
+                return
+        self._missing.append((leaf.position, leaf.position, leaf.record))
+
+    def _explain_missing(self) -> None:
+        """Rows that are gone and that no record of a pruning names."""
+        named = max((pruned.last for pruned in self.pruned), default=-1)
+        for first, last, record in self._missing:
+            for position in range(max(first, named + 1), last + 1):
+                self.report("removed", f"leaf {position}", f"record {record + position - first} is gone")
 
     def _gap(self, position: int) -> None:
         first, last = self._next, position - 1
@@ -147,6 +237,8 @@ class Examination:
         after = self._tree.extended(leaf.hash for leaf in stretch)[0]
         if not self._broken and not self._rewritten:
             own, pinned = self._own.get(size), self._pinned.get(size)
+            if size in self._ends:
+                self._roots[size] = after.root()
             if own is not None and own != after.root():
                 self._rewritten = True
                 self._explain_rewriting(stretch, own)
@@ -157,13 +249,14 @@ class Examination:
                     f"the first {size} records are not those of the checkpoint that was kept elsewhere",
                 )
                 self._rewritten = True
-            if not self._rewritten:
+            if not self._rewritten and (own is not None or pinned is not None):
                 self._good = size
         self._tree, self._stretch = after, self._stretch[rest:]
 
     def _explain_rewriting(self, stretch: Sequence[KeptLeaf], root: bytes) -> None:
         """Leaves were changed together with their hashes; the signed root tells that, and between which sizes."""
-        where = f"leaves {self._good} to {self._good + len(stretch) - 1}"
+        end = self._tree.size + len(stretch)
+        where = f"leaves {self._good} to {end - 1}"
         hashes = [leaf.hash for leaf in stretch]
         for one, other in combinations(range(len(stretch) if len(stretch) <= SEARCHED else 0), 2):
             hashes[one], hashes[other] = hashes[other], hashes[one]
@@ -178,7 +271,10 @@ class Examination:
         if numbers != sorted(numbers):
             self.report("reordered", where, "the rows do not stand in the order they were written")
         elif (
-            numbers and numbers[-1] - numbers[0] >= len(numbers) and self._claimed > self._good + len(stretch)
+            numbers
+            and block_of(numbers[-1]) == block_of(numbers[0])
+            and numbers[-1] - numbers[0] >= len(numbers)
+            and self._claimed > end
         ):
             self.report("removed", where, "rows are missing, and the ones after them were given new numbers")
         else:
@@ -208,6 +304,22 @@ class Examination:
             self.report("unreadable", where, f"record {leaf.record} is no JSON object")
             return
         body = cast("Mapping[str, Any]", found)
+        pruned = _pruned(body)
+        if pruned is not None and pruned.last < leaf.position and leaf.position not in self._misfits:
+            self.pruned.append(pruned)
         problem = self._replay.take(body)
         if problem is not None:
             self.report("impossible", where, f"{body.get('action') or 'a record'}: {problem}")
+
+
+def _pruned(body: Mapping[str, Any]) -> Pruned | None:
+    match body:
+        case {
+            "kind": "record.pruned",
+            "actor": str(by),
+            "at": str(at),
+            "detail": {"first": int(first), "last": int(last), "bundle_sha256": str(digest)},
+        }:
+            return Pruned(first=first, last=last, by=by, at=at, bundle_sha256=digest)
+        case _:
+            return None

@@ -338,6 +338,23 @@ stamps = Table(
     Column("at", Instant, nullable=False),
 )
 
+# Which rows of the record may be taken out, each stretch exported and named on the record before. `below` is the row
+# number under which they all are; the oldest stretch goes first.
+prunings = Table(
+    "prunings",
+    metadata,
+    Column("below", SEQUENCE, primary_key=True, autoincrement=False),
+    Column("first", BigInteger, nullable=False),  # leaves
+    Column("last", BigInteger, nullable=False),
+    Column("oldest", Instant, nullable=False),
+    Column("newest", Instant, nullable=False),
+    Column("bundle", Words, nullable=False),
+    Column("bundle_sha256", KEY, nullable=False),
+    Column("leaf", KEY, nullable=False),  # the hash of the record that names it
+    Column("by", Words, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
 cards = Table(
     "cards",
     metadata,
@@ -529,13 +546,19 @@ _POSTGRESQL_FUNCTION = (
 )
 _NEW_RECORD = "INSERT INTO unnumbered (record) VALUES (NEW.seq)"
 
+_NOT_PRUNED = "WHEN NOT EXISTS (SELECT 1 FROM prunings WHERE below > OLD.seq)"
+
 TRIGGERS: dict[Table, dict[str, tuple[str, ...]]] = {
     audit: {
-        "sqlite": _keeps("audit", "seq")["sqlite"],
+        "sqlite": tuple(
+            each.replace("DELETE ON audit", f"DELETE ON audit {_NOT_PRUNED}")
+            for each in _keeps("audit", "seq")["sqlite"]
+        ),
         "postgresql": (_POSTGRESQL_FUNCTION, *_keeps("audit", "seq")["postgresql"], *_PARTITIONS),
     },
     leaves: _keeps("leaves", "position"),
     checkpoints: _keeps("checkpoints", "size"),
+    prunings: _keeps("prunings", "below"),
     unnumbered: {
         "sqlite": (f"CREATE TRIGGER audit_is_numbered AFTER INSERT ON audit BEGIN {_NEW_RECORD}; END",),
         "postgresql": (
@@ -547,7 +570,7 @@ TRIGGERS: dict[Table, dict[str, tuple[str, ...]]] = {
     },
 }
 """What makes the record's tables refuse changes, and has each new record numbered: after which table, per dialect."""
-for _table in (leaves, checkpoints):
+for _table in (leaves, checkpoints, prunings):
     _table.add_is_dependent_on(audit)
 
 for _table, _of_dialects in TRIGGERS.items():

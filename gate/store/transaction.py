@@ -20,6 +20,7 @@ from gate.store.outbox import SqlOutbox
 from gate.store.pings import SqlPings
 from gate.store.pins import SqlPins
 from gate.store.publications import SqlPublications
+from gate.store.retention import SqlRetention
 from gate.store.sealing import Sealer
 from gate.store.seals import SqlSeals
 from gate.store.shown import SqlSights
@@ -72,6 +73,10 @@ class SqlTransaction:
     @property
     def months(self) -> SqlMonths:
         return SqlMonths(self._bound)
+
+    @property
+    def retention(self) -> SqlRetention:
+        return SqlRetention(self._bound)
 
     @property
     def cards(self) -> SqlCards:

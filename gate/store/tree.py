@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Integer, Row, and_, bindparam, exists, func, literal, or_, select, union_all
+from sqlalchemy import Integer, Row, and_, bindparam, exists, func, literal, or_, select, true, union_all
 
 from gate.domain.merkle import HASH_BYTES, Frontier, Node, frontier, leaf_hash
 from gate.domain.verification import KeptLeaf
@@ -127,10 +127,11 @@ class SqlTree:
             for row in await self._bound.rows(statement)
         )
 
-    async def notes(self, *, at_most: int) -> tuple[str, ...]:
-        count = await self._bound.scalar(select(func.count()).select_from(checkpoints))
+    async def notes(self, *, at_most: int, after: int = 0, upto: int | None = None) -> tuple[str, ...]:
+        within = and_(checkpoints.c.size > after, true() if upto is None else checkpoints.c.size <= upto)
+        count = await self._bound.scalar(select(func.count()).select_from(checkpoints).where(within))
         number = func.row_number().over(order_by=checkpoints.c.size.desc()).label("number")
-        numbered = select(checkpoints.c.note, checkpoints.c.size, number).subquery()
+        numbered = select(checkpoints.c.note, checkpoints.c.size, number).where(within).subquery()
         every = -(-count // at_most) or 1
         chosen = select(numbered.c.note).where((numbered.c.number - 1) % every == 0).order_by(numbered.c.size)
         return tuple(row.note for row in await self._bound.rows(chosen))

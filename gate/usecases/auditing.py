@@ -9,7 +9,8 @@ from datetime import datetime
 from gate.domain import bundle
 from gate.domain.audit import timestamp
 from gate.domain.checkpoint import Checkpoint, Malformed, PublicKey, Verify, opened, parse_public_key
-from gate.domain.verification import Discrepancy, Examination, KeptLeaf
+from gate.domain.merkle import EMPTY, Frontier, consistency, cover
+from gate.domain.verification import Continuation, Discrepancy, Examination, KeptLeaf, Pruned
 from gate.policy.documents import Document, set_digest
 from gate.usecases.ports import Snapshot, Store, Transaction
 
@@ -34,25 +35,37 @@ class Report:
     found: tuple[Discrepancy, ...]
     stamps: int = 0
     stamped: tuple[int, datetime] | None = None
+    pruned: tuple[Pruned, ...] = ()
 
 
-async def exported(store: Store, *, keys: Sequence[PublicKey], now: datetime) -> AsyncIterator[str]:
-    """The bundle, line by line, of one moment."""
+async def exported(
+    store: Store, *, keys: Sequence[PublicKey], now: datetime, start: int = 0, end: int | None = None
+) -> AsyncIterator[str]:
+    """The bundle, line by line, of one moment: the leaves from `start` up to `end`, by default all there are.
+
+    `end` is the size of a checkpoint, so that what is in the bundle is signed to its end.
+    """
     async with store.reading() as tx:
-        size = await tx.tree.size()
-        yield bundle.written(bundle.Beginning(origin=keys[-1].name, size=size, at=timestamp(now)))
+        size = await tx.tree.size() if end is None else end
+        before = await _tree_of(tx, start)
+        yield bundle.written(
+            bundle.Beginning(origin=keys[-1].name, size=size, at=timestamp(now), start=before)
+        )
         for key in keys:
             yield bundle.written(bundle.Key(text=key.text()))
-        for note in await tx.tree.notes(at_most=MOST_CHECKPOINTS):
+        for note in await tx.tree.notes(at_most=MOST_CHECKPOINTS, after=start, upto=end):
             yield bundle.written(bundle.Signed(note=note))
         for stamp in await tx.publications.stamps(at_most=MOST_CHECKPOINTS):
-            yield bundle.written(bundle.Stamped(note=stamp.note, answer=stamp.answer))
+            if start < stamp.size <= size:
+                yield bundle.written(bundle.Stamped(note=stamp.note, answer=stamp.answer))
         for snapshot in await tx.snapshots.all():
             yield bundle.written(
                 bundle.Policy(digest=snapshot.digest, version=snapshot.version, documents=snapshot.documents)
             )
         records = 0
-        async for leaf in _leaves(tx):
+        async for leaf in _leaves(tx, after=start - 1):
+            if leaf.position >= size:
+                break
             records += 1
             yield bundle.written(leaf)
         yield bundle.written(bundle.End(records=records))
@@ -89,17 +102,18 @@ def examined_bundle(
     pinned: Sequence[Checkpoint],
     verify: Verify,
     stamped: StampedAt | None = None,
+    proofs: Sequence[Continuation] = (),
 ) -> Report:
     """A bundle; `lines` opens it anew. Without `keys` those it brings itself are taken. Raises NotABundle."""
     brought: list[PublicKey] = []
     notes: list[str] = []
     policies: list[bundle.Policy] = []
     stamps: list[bundle.Stamped] = []
-    size = 0
+    size, start = 0, EMPTY
     for line in bundle.read(lines()):
         match line:
             case bundle.Beginning():
-                size = line.size
+                size, start = line.size, line.start
             case bundle.Key():
                 brought.append(_key(line))
             case bundle.Signed():
@@ -115,7 +129,7 @@ def examined_bundle(
     trusted = tuple(keys or brought)
     # A note that was stamped is a checkpoint like any other: the root it names has to be that of the record.
     notes += [each.note for each in stamps if each.note not in notes]
-    examination, own = _begun(notes, trusted, verify, pinned, size)
+    examination, own = _begun(notes, trusted, verify, pinned, size, start, proofs)
     for line in bundle.read(lines()):
         if isinstance(line, KeptLeaf):
             examination.take(line)
@@ -136,6 +150,8 @@ def _begun(
     verify: Verify,
     pinned: Sequence[Checkpoint],
     size: int,
+    start: Frontier = EMPTY,
+    proofs: Sequence[Continuation] = (),
 ) -> tuple[Examination, list[Checkpoint]]:
     own: list[Checkpoint] = []
     bad: list[tuple[int, str]] = []
@@ -144,7 +160,7 @@ def _begun(
             own.append(opened(note, keys, verify))
         except Malformed as problem:
             bad.append((number, str(problem)))
-    examination = Examination(checkpoints=own, pinned=pinned, size=size)
+    examination = Examination(checkpoints=own, pinned=pinned, size=size, start=start, proofs=proofs)
     for number, problem in bad:
         examination.report("unsigned", f"checkpoint {number + 1} of those kept", problem)
     return examination, own
@@ -163,12 +179,13 @@ def _report(
         examination.report("policy", missing, "it decided something and is missing")
     found = examination.finish()
     return Report(
-        records=examination.size,
+        records=examination.taken,
         checkpoints=len(own),
         policies=len(policies),
         keys=tuple(keys),
         last=max(own, key=lambda checkpoint: checkpoint.size, default=None),
         found=found,
+        pruned=tuple(examination.pruned),
     )
 
 
@@ -205,8 +222,25 @@ def _policy(snapshot: Snapshot) -> bundle.Policy:
     return bundle.Policy(digest=snapshot.digest, version=snapshot.version, documents=snapshot.documents)
 
 
-async def _leaves(tx: Transaction) -> AsyncIterator[KeptLeaf]:
-    after = -1
+async def _tree_of(tx: Transaction, size: int) -> Frontier:
+    """The tree of the first leaves."""
+    nodes = tuple(cover(0, size))
+    found = await tx.tree.nodes(nodes)
+    return Frontier(size=size, roots=tuple(found[node] for node in nodes))
+
+
+async def continued(store: Store, first: int, second: int) -> Continuation:
+    """The proof that the record of the first size goes on to the second. Raises ValueError where it is not that long,
+    LookupError where the tree is damaged."""
+    async with store.reading() as tx:
+        if second > (size := await tx.tree.size()):
+            raise ValueError(f"there are {size} records")
+        proof = consistency(first, second)
+        nodes = await tx.tree.nodes(proof.nodes)
+    return Continuation(first=first, second=second, path=proof.made(nodes.__getitem__))
+
+
+async def _leaves(tx: Transaction, *, after: int = -1) -> AsyncIterator[KeptLeaf]:
     while page := await tx.tree.kept(after=after, limit=PAGE):
         for leaf in page:
             yield leaf

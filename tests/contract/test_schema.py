@@ -78,10 +78,10 @@ def test_a_migrated_schema_equals_the_declared_one(empty_url: str) -> None:
         engine.dispose()
     assert migrated == declared
     if engine.dialect.name == "sqlite":
-        assert len(migrated["triggers"]) == 10
+        assert len(migrated["triggers"]) == 13
         assert set(migrated) == {*tables.metadata.tables, "triggers"}
     else:  # a row's triggers stand at each partition again
-        assert len(migrated["triggers"]) == 9 + 2 * 3
+        assert len(migrated["triggers"]) == 11 + 2 * 3
         assert set(migrated) == {
             *tables.metadata.tables,
             tables.FIRST_PARTITION,

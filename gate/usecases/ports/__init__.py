@@ -64,7 +64,7 @@ from gate.usecases.ports.record import (
     Stamp,
     Tree,
 )
-from gate.usecases.ports.retention import Months
+from gate.usecases.ports.retention import Months, Pruning, Retention, StoredRow, Stretch
 from gate.usecases.ports.seals import Seals
 from gate.usecases.ports.store import (
     AloneOnly,
@@ -126,8 +126,10 @@ __all__ = (
     "Pings",
     "Pins",
     "Place",
+    "Pruning",
     "Publication",
     "Publications",
+    "Retention",
     "RetryLater",
     "Rules",
     "RulesSource",
@@ -142,6 +144,8 @@ __all__ = (
     "Store",
     "StoreUnavailable",
     "StoredAgent",
+    "StoredRow",
+    "Stretch",
     "Tally",
     "Transaction",
     "Tree",

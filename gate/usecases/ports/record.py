@@ -97,8 +97,9 @@ class Tree(Protocol):
         """The leaves beyond number `after` as they are kept, damaged or not, for whoever verifies them."""
         ...
 
-    async def notes(self, *, at_most: int) -> tuple[str, ...]:
-        """Signed checkpoints spread evenly over the record, the last one among them."""
+    async def notes(self, *, at_most: int, after: int = 0, upto: int | None = None) -> tuple[str, ...]:
+        """Signed checkpoints of more than `after` records, and of no more than `upto`: spread evenly, the last one
+        among them."""
         ...
 
     async def strays(self) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from gate.usecases.ports.actions import Actions, Asks, Deadlines, Grants
 from gate.usecases.ports.directory import Agents, Delegations, Listings, Pins
 from gate.usecases.ports.messages import Cards, Digests, Outbox, Pings, Sights
 from gate.usecases.ports.record import Audit, Publications, Snapshots, Tree
-from gate.usecases.ports.retention import Months
+from gate.usecases.ports.retention import Months, Retention
 from gate.usecases.ports.seals import Seals
 
 
@@ -53,6 +53,8 @@ class Transaction(Protocol):
     def publications(self) -> Publications: ...
     @property
     def months(self) -> Months: ...
+    @property
+    def retention(self) -> Retention: ...
     @property
     def cards(self) -> Cards: ...
     @property
