@@ -68,7 +68,7 @@ def in_text(text: str) -> Iterator[str]:
     hidden = sum(1 for piece in pieces(_ORDINARY_BREAKS.sub(" ", text)) if len(piece) > 1)
     if hidden:
         yield f"holds {hidden:,} character{'s' if hidden > 1 else ''} that cannot be seen"
-    if any(_runs_leftwards(char) for char in text):
+    if any(map(_runs_leftwards, set(text))):
         yield "holds text that runs from right to left"
     if not unicodedata.is_normalized("NFC", text):
         yield "is not in the usual Unicode form (NFC); another text can look the same"

@@ -25,6 +25,7 @@ def units(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+@lru_cache(maxsize=1 << 12)
 def marker(char: str) -> str:
     """A character named instead of shown: `⟦U+202E⟧`."""
     return f"{_OPEN}U+{ord(char):04X}\u27e7"
@@ -73,16 +74,24 @@ def pieces(text: str, *, newlines: bool = False) -> list[str]:
     """What is shown for each character of `text`; `newlines` keeps line feeds as they are."""
     if _PLAIN.fullmatch(text):
         return list(text)
-    found: list[str] = []
-    marks = 0
+    # A text has few different characters, and mostly none of them needs a second look.
+    doubtful = {char for char in set(text) if char == _OPEN or is_hidden(char) or is_mark(char)}
+    if newlines:
+        doubtful.discard("\n")
+    found = list(text)
+    if not doubtful:
+        return found
+    marks, last = 0, -1
     for at, char in enumerate(text):
-        marks = marks + 1 if is_mark(char) else 0
-        if char == "\n" and newlines:
-            found.append(char)
-        elif char == _OPEN or marks > _MAX_MARKS or (is_hidden(char) and not _joins_emoji(text, at)):
-            found.append(marker(char))
-        else:
-            found.append(char)
+        if char not in doubtful:
+            continue
+        if is_mark(char):
+            marks, last = (marks + 1 if last == at - 1 else 1), at
+            if marks > _MAX_MARKS:
+                found[at] = marker(char)
+                continue
+        if char == _OPEN or (is_hidden(char) and not _joins_emoji(text, at)):
+            found[at] = marker(char)
     return found
 
 

@@ -67,7 +67,7 @@ def widgets(view: ActionView) -> dict[str, Widget]:
     return {field.pointer: field.widget for field in form(view).fields}
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(payloads)
 def test_inv_21_a_form_submitted_untouched_yields_the_very_same_payload(payload: Json) -> None:
     view = with_payload(REFUND, payload)
@@ -98,7 +98,7 @@ _schemas = st.dictionaries(
 )
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(payloads, _schemas, st.lists(st.sampled_from(["", "/a", "/a/b", "/b/0", "/z", "/~1"]), max_size=3))
 def test_inv_21_nor_does_any_schema_make_an_untouched_form_change_anything(
     payload: Json, properties: Json, paths: list[str]

@@ -27,7 +27,7 @@ from tests.unit.blocks.regenerate import FOLDER, as_text
 from tests.unit.blocks.surfaces import goldens, messages, modals, people_of
 
 _GOLDENS = dict(goldens())
-_SLOW = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+_SLOW = settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 @pytest.mark.parametrize("name", sorted(_GOLDENS))

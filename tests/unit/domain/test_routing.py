@@ -88,7 +88,7 @@ def seats_filled(plan_: ApprovalPlan, people: tuple[str, ...], town: Directory, 
     return best
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(towns(), plans_, cares_, st.fixed_dictionaries(dict.fromkeys(NAMES, loads_)))
 def test_inv_05_nobody_in_conflict_or_without_a_right_is_ever_asked(town, plan_, care, loads) -> None:
     """INV-05: whom routing asks could decide in their own right now, whatever their load."""
@@ -103,7 +103,7 @@ def test_inv_05_nobody_in_conflict_or_without_a_right_is_ever_asked(town, plan_,
     assert found == route(record, town, care=care, loads=loads, now=NOW)
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(towns(), plans_, cares_, st.fixed_dictionaries(dict.fromkeys(NAMES, loads_)))
 def test_as_many_are_asked_as_there_are_and_are_needed(town, plan_, care, loads) -> None:
     record = waiting(plan_)
@@ -116,7 +116,7 @@ def test_as_many_are_asked_as_there_are_and_are_needed(town, plan_, care, loads)
         assert len(found.asked) <= plan_.people_needed
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(towns(), plans_, cares_, st.fixed_dictionaries(dict.fromkeys(NAMES, loads_)))
 def test_nobody_who_is_spared_is_asked_while_others_are_enough(town, plan_, care, loads) -> None:
     record = waiting(replace(plan_, distinct_groups=()))

@@ -604,7 +604,7 @@ class OneAction(RuleBasedStateMachine):
 
 
 TestOneAction = OneAction.TestCase
-TestOneAction.settings = settings(max_examples=300, stateful_step_count=50, deadline=None)
+TestOneAction.settings = settings(max_examples=120, stateful_step_count=50, deadline=None)
 TestOneAction.__doc__ = (
     "INV-01 INV-02 INV-04 INV-05 INV-06 INV-07 INV-08 INV-09 INV-10 INV-11 INV-12 INV-13 INV-17 INV-18 INV-20 INV-21 "
     "INV-24 INV-25 INV-26 INV-27 INV-28 INV-29 INV-30 INV-31 INV-32 INV-44: a model-based test over one action, the "
