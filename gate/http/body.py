@@ -24,6 +24,11 @@ async def read_json(request: web.Request, *, limit: int, patience: float) -> Jso
     _check_type(request)
     if (request.content_length or 0) > limit:
         raise _too_large(limit)
+    if request.content.is_eof():  # mostly all of it came with the head
+        whole = request.content.read_nowait()
+        if len(whole) > limit:
+            raise _too_large(limit)
+        return parse(whole)
     received = bytearray()
     try:
         async with asyncio.timeout(patience):
