@@ -111,6 +111,7 @@ class Publisher:
         async with self._store.writing() as tx:
             await tx.publications.done(place.name, size=newest.size, at=self._clock.now())
         self._is_well(place)
+        log.debug("record.published", place=_kind(place), size=newest.size)
         self._metrics.published.labels(_kind(place), "done").inc()
         self._metrics.published_size.labels(_kind(place)).set(newest.size)
         return place.every_sec

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,10 +27,6 @@ from tests.fakes.world import World
 from tests.integration.delivery.test_webhook import Names, Receiver, served
 from tests.integration.http.door import eventually
 from tests.integration.workers.test_sequencer import sequencer
-
-openssl = pytest.mark.skipif(
-    shutil.which("openssl") is None, reason="the authority here answers with openssl"
-)
 
 
 @pytest.fixture
@@ -245,7 +240,6 @@ async def test_a_slack_channel_gets_it_through_the_outbox(gate: World, notary: C
     assert [row.body for row in rows] == [{"channel": "#audit", "size": newest.size, "place": place.name}]
 
 
-@openssl
 async def test_an_authority_stamps_checkpoints_and_the_bundle_proves_when(
     gate: World, notary: CheckpointSigner, stamps: FakeAuthority, tmp_path: Path
 ):
@@ -289,7 +283,6 @@ async def test_an_authority_stamps_checkpoints_and_the_bundle_proves_when(
     assert {each.kind for each in examined(moved, stamps.root).found} == {"stamp", "unsigned"}
 
 
-@openssl
 @pytest.mark.parametrize(
     "spoil", [lambda answer: b"no answer", lambda answer: answer], ids=["garbage", "replayed"]
 )
