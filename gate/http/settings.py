@@ -28,6 +28,7 @@ class HttpSettings:
     `jwks` gives the public keys as a JWK set; `seal` the key id and HMAC of an audit record's bytes. `readiness` is
     asked by `/readyz`; without one, the store alone is checked. `wait_limit` bounds how many requests may wait for a
     decision at once: past it a wait is not honoured (the answer comes at once), and an event stream is refused.
+    `checkpoint_wait` is how long whoever asks for no wait is kept for a grant that only a checkpoint is missing from.
     """
 
     jwks: Callable[[], Mapping[str, Json]]
@@ -39,4 +40,5 @@ class HttpSettings:
     body_timeout: float = 30.0
     heartbeat: float = 15.0
     wait_limit: int = 5_000
+    checkpoint_wait: float = 2.0
     disconnect_poll: float = 0.5

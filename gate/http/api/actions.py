@@ -128,17 +128,23 @@ async def _after_wait(call: Call, record: ActionRecord, headers: dict[str, str])
     A caller that leaves meanwhile gets nothing and loses nothing: the action is stored, and is there to be
     read again (INV-46).
     """
-    wait = preferred_wait(call.request)
-    if wait is None:
-        return record
+    preferred = preferred_wait(call.request)
+    if preferred is None:
+        if not (record.status.terminal and _waits_for_checkpoint(call, record)):
+            return record
+        # A checkpoint is signed every second: one plain call answers with the grant.
+        seconds = call.shared.settings.checkpoint_wait
+    else:
+        seconds = float(preferred)
     waits = call.shared.waits
     with waits.place() as granted:
         if not granted:
             return record
-        headers["Preference-Applied"] = f"wait={wait}"
-        if wait == 0 or (record.status.terminal and not _waits_for_checkpoint(call, record)):
+        if preferred is not None:
+            headers["Preference-Applied"] = f"wait={preferred}"
+        if not seconds or (record.status.terminal and not _waits_for_checkpoint(call, record)):
             return record
-        settled = await waits.until(call.request, _settled(call, record, float(wait)))
+        settled = await waits.until(call.request, _settled(call, record, seconds))
     return record if settled is ABANDONED else settled
 
 

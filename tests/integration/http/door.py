@@ -189,6 +189,7 @@ async def open_door(
             "registry": CollectorRegistry(),
             "disconnect_poll": 0.02,
             "heartbeat": 0.05,
+            "checkpoint_wait": 0.02,
         }
         app = build_app(change(made.deps), HttpSettings(**(told | settings)), extra=[web.get("/x", _extra)])
         running = runner(app, shutdown_timeout=5)

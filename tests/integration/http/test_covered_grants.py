@@ -136,6 +136,20 @@ async def test_what_policy_allows_waits_only_where_it_is_critical(
     assert (await door.get(got.headers["Location"])).body["grant"] is not None
 
 
+async def test_one_plain_call_answers_with_the_grant(notary: CheckpointSigner, tmp_path: Path) -> None:
+    """Whoever asks for no wait is kept for the checkpoint all the same, which is signed every second."""
+    url = f"sqlite:///{tmp_path / 'var' / 'gate.db'}"
+    async with open_door(url, tmp_path / "keys", checkpoint_wait=60) as door:
+        proposing = asyncio.create_task(door.propose("crm.read", risk="critical"))
+        await eventually(lambda: door.app_waits() == 1)
+        await door.sign(notary)
+        async with asyncio.timeout(30):
+            got = await proposing
+    assert (got.status, got.body["status"]) == (200, "allowed")
+    assert claims(door, got.body)["act"] == got.body["id"]
+    assert "Preference-Applied" not in got.headers
+
+
 async def test_nobody_but_the_proposing_agent_waits_for_a_grant(door: Door) -> None:
     path = await released(door)
     got = await door.get(path, key="reader", headers={"Prefer": "wait=60"})
