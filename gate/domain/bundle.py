@@ -109,12 +109,16 @@ def _body(line: Line) -> dict[str, Any]:
             return {"end": line.records}
 
 
-def read(lines: Iterable[str]) -> Iterator[Line]:
-    """What `written` wrote, line by line. Raises NotABundle, also where the end is missing."""
+def read(lines: Iterable[str], *, leaves: bool = True) -> Iterator[Line]:
+    """What `written` wrote, line by line; without `leaves` the numbered records are passed over unread. Raises
+    NotABundle, also where the end is missing."""
     number, last = 0, None
     for number, text in enumerate(lines, 1):
         if isinstance(last, End):
             raise NotABundle(f"line {number} comes after the end")
+        if not leaves and number > 1 and text.startswith(_LEAF):
+            last = None
+            continue
         last = _line(text, number)
         if (number == 1) is not isinstance(last, Beginning):
             raise NotABundle(
@@ -123,6 +127,9 @@ def read(lines: Iterable[str]) -> Iterator[Line]:
         yield last
     if not isinstance(last, End):
         raise NotABundle(f"it breaks off after line {number}")
+
+
+_LEAF = '{"leaf":'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,25 +188,35 @@ def _frontier(size: int, roots: Sequence[Any]) -> Frontier:
     return Frontier(size=size, roots=found)
 
 
+def _leaf(body: dict[str, Any]) -> KeptLeaf | None:
+    """Nearly every line is one, so they are told apart by hand. Raises ValueError for what is not hexadecimal."""
+    position, record, found = body["leaf"], body.get("record"), body.get("hash")
+    if type(position) is not int or type(record) is not int or type(found) is not str:
+        return None
+    if "canonical" not in body:
+        raw = body.get("bytes")
+        content = bytes.fromhex(raw) if type(raw) is str else None
+        if content is None:
+            return None
+    elif (text := body["canonical"]) is None:
+        content = None
+    elif type(text) is str:
+        content = text.encode()
+    else:
+        return None
+    return KeptLeaf(position=position, record=record, hash=bytes.fromhex(found), canonical=content)
+
+
 def _line(text: str, number: int) -> Line:
     try:
         body: Any = json.loads(text)
+        if (
+            type(body) is dict
+            and "leaf" in body
+            and (leaf := _leaf(cast("dict[str, Any]", body))) is not None
+        ):
+            return leaf
         match body:
-            case {
-                "leaf": int(position),
-                "record": int(record),
-                "hash": str(found),
-                "canonical": str(canonical),
-            }:
-                return KeptLeaf(
-                    position=position, record=record, hash=bytes.fromhex(found), canonical=canonical.encode()
-                )
-            case {"leaf": int(position), "record": int(record), "hash": str(found), "bytes": str(raw)}:
-                return KeptLeaf(
-                    position=position, record=record, hash=bytes.fromhex(found), canonical=bytes.fromhex(raw)
-                )
-            case {"leaf": int(position), "record": int(record), "hash": str(found), "canonical": None}:
-                return KeptLeaf(position=position, record=record, hash=bytes.fromhex(found), canonical=None)
             case {"checkpoint": str(note)}:
                 return Signed(note=note)
             case {"stamp": str(packed), "over": str(note)}:

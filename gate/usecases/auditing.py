@@ -110,7 +110,7 @@ def examined_bundle(
     policies: list[bundle.Policy] = []
     stamps: list[bundle.Stamped] = []
     size, start = 0, EMPTY
-    for line in bundle.read(lines()):
+    for line in bundle.read(lines(), leaves=False):
         match line:
             case bundle.Beginning():
                 size, start = line.size, line.start
