@@ -188,9 +188,12 @@ def _frontier(size: int, roots: Sequence[Any]) -> Frontier:
     return Frontier(size=size, roots=found)
 
 
-def _leaf(body: dict[str, Any]) -> KeptLeaf | None:
+def _leaf(read: Any) -> KeptLeaf | None:
     """Nearly every line is one, so they are told apart by hand. Raises ValueError for what is not hexadecimal."""
-    position, record, found = body["leaf"], body.get("record"), body.get("hash")
+    if not isinstance(read, dict):
+        return None
+    body = cast("dict[str, Any]", read)
+    position, record, found = body.get("leaf"), body.get("record"), body.get("hash")
     if type(position) is not int or type(record) is not int or type(found) is not str:
         return None
     if "canonical" not in body:
@@ -210,11 +213,7 @@ def _leaf(body: dict[str, Any]) -> KeptLeaf | None:
 def _line(text: str, number: int) -> Line:
     try:
         body: Any = json.loads(text)
-        if (
-            type(body) is dict
-            and "leaf" in body
-            and (leaf := _leaf(cast("dict[str, Any]", body))) is not None
-        ):
+        if (leaf := _leaf(body)) is not None:
             return leaf
         match body:
             case {"checkpoint": str(note)}:
