@@ -9,7 +9,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -37,7 +37,7 @@ people = st.sampled_from((*REVIEWERS, *REVIEWERS, OWNER))
 mostly = st.integers(0, 3).map(bool)
 
 
-def some(**of: object) -> precondition:
+def some(**of: bool) -> Any:
     """There is an action of which these are true."""
     return precondition(lambda self: bool(self.such(**of)))
 

@@ -12,15 +12,17 @@ from sqlalchemy import func, select, update
 
 from gate.domain.request import Status
 from gate.metrics import Metrics
+from gate.store import SqlStore, open_store, postgres
 from gate.store.audit import SqlAudit
 from gate.store.tables import actions, audit, deadlines
 from gate.usecases.commands import Done, FireDeadline
 from gate.usecases.deadline import fire_together
-from gate.usecases.ports import DEADLINES, AuditFilter
+from gate.usecases.ports import DEADLINES, AuditFilter, StoreUnavailable
 from gate.workers.ticker import Pace, Ticker
 from tests.contract.conftest import blocking_engine
 from tests.fakes.crowd import crowd
 from tests.fakes.realtime import on_real_time
+from tests.fakes.sealing import KEYS
 from tests.fakes.world import World
 
 MANY = 1_000
@@ -151,6 +153,44 @@ async def test_whoever_decides_just_now_is_not_waited_for_by_the_rest(gate: Worl
     assert list(done) == [records[0].id, records[2].id]
     assert await Ticker(gate.deps, metrics).tick() == 1
     assert "approval.escalated" in await gate.story(records[1].id)
+
+
+@pytest.mark.parametrize("gate", ["postgresql"], indirect=True)
+async def test_what_a_replica_holds_that_hangs_is_taken_from_it(gate: World, metrics: Metrics, monkeypatch):
+    """INV-52: the neighbours' deadlines fire at once, and its own when the database ends its transaction: by the bound
+    that each connection sets, here a second. Nobody waits for it to come back."""
+    bounds = [each.replace("= '30s'", "= '1s'") for each in postgres.BOUNDS]
+    assert bounds != list(postgres.BOUNDS)
+    monkeypatch.setattr(postgres, "BOUNDS", tuple(bounds))
+    records = [(await gate.propose(payload={"amount": 1000 + n, "order": str(n)})).record for n in range(3)]
+    gate.clock.pass_(minutes=10)
+    inside, over = asyncio.Event(), asyncio.Event()
+    async with open_store(gate.url, clock=gate.clock, exclusive=False, keys=KEYS) as other:
+        hanging = asyncio.create_task(_hang(other, records[1].id, inside, over))
+        await inside.wait()
+        ticker = Ticker(gate.deps, metrics)
+        done = await ticker.tick()
+        assert ["approval.escalated" in await gate.story(records[n].id) for n in (0, 2)] == [True, True]
+        async with asyncio.timeout(BOUND_SEC):
+            while done < len(
+                records
+            ):  # each look waits for the one that is held, as long as a lock is waited for
+                gate.clock.pass_(seconds=1)
+                done += await ticker.tick()
+        assert "approval.escalated" in await gate.story(records[1].id)
+        over.set()
+        with pytest.raises(StoreUnavailable):  # what it finds when it wakes up
+            await hanging
+
+
+async def _hang(store: SqlStore, action_id: str, inside: asyncio.Event, over: asyncio.Event) -> None:
+    """Change an action, and do not commit it before `over`."""
+    async with store.writing() as tx:
+        held = await tx.actions.get(action_id)
+        assert held is not None
+        assert await tx.actions.save(replace(held, revision=2), expected_revision=1)
+        inside.set()
+        await over.wait()
 
 
 async def _damage(gate: World, action_id: str) -> None:

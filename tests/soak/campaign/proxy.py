@@ -19,6 +19,7 @@ class _Trap:
     words: tuple[bytes, ...]
     side: Side
     strike: Strike
+    having_said: tuple[bytes, ...]
     sprung: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -62,9 +63,18 @@ class Relay:
         finally:
             self._open.set()
 
-    async def strike_at(self, words: tuple[bytes, ...], side: Side, strike: Strike, *, within: float) -> bool:
-        """Run `strike` at the next of the words, whose conversation then ends; False where nobody says them in time."""
-        trap = self._trap = _Trap(words=words, side=side, strike=strike)
+    async def strike_at(
+        self,
+        words: tuple[bytes, ...],
+        side: Side,
+        strike: Strike,
+        *,
+        within: float,
+        having_said: tuple[bytes, ...] = (),
+    ) -> bool:
+        """Run `strike` at the next of the words, whose conversation then ends; False where nobody says them in time.
+        With `having_said` only where that conversation has said one of these since it said the words before."""
+        trap = self._trap = _Trap(words=words, side=side, strike=strike, having_said=having_said)
         try:
             async with asyncio.timeout(within):
                 await trap.sprung.wait()
@@ -107,10 +117,18 @@ class Relay:
     async def _ask(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, caught: asyncio.Queue[_Trap]
     ) -> None:
+        said = b""
         while chunk := await reader.read(65_536):
             await self._open.wait()
             trap = self._trap
+            said = said + chunk if trap is not None and trap.having_said else chunk
             if trap is not None and any(words in chunk for words in trap.words):
+                if trap.having_said and not any(each in said for each in trap.having_said):
+                    trap = None
+                said = b""
+            else:
+                trap = None
+            if trap is not None:
                 self._trap = None
                 if trap.side == "before":
                     await self._spring(trap)
