@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from gate.domain.action import Context, Evidence, Json, Proposal
 from gate.domain.request import ActionRecord, Version
-from gate.domain.verdict import ApprovalPlan, Verdict
+from gate.domain.verdict import OUTSIDE, QUOTING, ApprovalPlan, Verdict
 
 MARK = "[masked]"
 """What stands in place of a value, in payloads and in texts."""
@@ -67,9 +67,17 @@ def masked(record: ActionRecord) -> ActionRecord:
 
 
 def masked_text(record: ActionRecord, text: str) -> str:
-    """A text about the action, without the values that are masked in it."""
+    """A text about the action, such as the reason of a verdict, without the values that are masked in it."""
     cover = _cover(record)
-    return text if cover is None else cover.text(text)
+    return text if cover is None else cover.reason(text)
+
+
+def is_masked(record: ActionRecord, pointer: str) -> bool:
+    """Whether what stands at a JSON pointer of the payload is masked."""
+    below = [path_parts(path) for path in record.verdict.mask or ()]
+    for part in path_parts(pointer):
+        below = [()] if () in below else _below(below, part)
+    return () in below
 
 
 def unmasked(value: Json) -> Json:
@@ -141,6 +149,10 @@ class _Cover:
                 ):  # found in some way that replacing does not see: then none of it is shown
                     return MARK
         return text
+
+    def reason(self, text: str) -> str:
+        """A reason that quotes what was sent may quote a part of a value, such as the host of an address."""
+        return f"{text.partition(':')[0]}: {MARK}" if text.startswith(QUOTING) else self.text(text)
 
     def words(self, text: str | None) -> str | None:
         return None if text is None else self.text(text)
@@ -270,8 +282,8 @@ class _Cover:
         effective = verdict.effective
         return replace(
             verdict,
-            reason=self.text(verdict.reason),
-            trigger=self.text(verdict.trigger),
+            reason=self.reason(verdict.reason),
+            trigger=MARK if verdict.reason.startswith(OUTSIDE) else self.text(verdict.trigger),
             effective=replace(effective, risk_tags=frozenset(map(self.text, effective.risk_tags))),
             plan=None if verdict.plan is None else self._plan(verdict.plan),
         )

@@ -11,13 +11,10 @@ from gate.domain.audit import AuditRecord
 from gate.domain.refusal import Refused
 from gate.domain.release import collectable
 from gate.domain.request import ActionRecord, Status
-from gate.domain.verdict import Verdict
+from gate.domain.verdict import QUOTING, Verdict
 
 SHREDDED = "[shredded]"
 """What stands in place of a text that was there."""
-
-_QUOTING = ("Outside the constraints of rule ", "Could not evaluate ")
-"""How the reasons begin that quote what the agent sent; all others are the words of the policy."""
 
 
 def still_needed(record: ActionRecord, now: datetime) -> Refused | None:
@@ -78,10 +75,12 @@ def _gone(text: str | None) -> str | None:
 
 
 def _without_words(verdict: Verdict) -> Verdict:
-    plan = verdict.plan
+    plan, effective = verdict.plan, verdict.effective
+    claimed = "risk_tags" not in effective.verified
     return replace(
         verdict,
-        reason=SHREDDED if verdict.reason.startswith(_QUOTING) else verdict.reason,
+        effective=replace(effective, risk_tags=frozenset[str]()) if claimed else effective,
+        reason=SHREDDED if verdict.reason.startswith(QUOTING) else verdict.reason,
         trigger="",
         plan=None if plan is None else replace(plan, evidence=()),
         mask=None,

@@ -146,6 +146,12 @@ class Effective:
     verified: frozenset[str] = frozenset()
 
 
+OUTSIDE = "Outside the constraints of rule"
+TROUBLE = "Could not evaluate"
+QUOTING = (OUTSIDE, TROUBLE)
+"""How those reasons begin that quote what the agent sent; all others are the words of the policy."""
+
+
 @dataclass(frozen=True, kw_only=True)  # no slots, for the same reason
 class Verdict:
     """The whole answer of one evaluation under one policy snapshot.

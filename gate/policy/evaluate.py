@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from gate.domain.action import Agent, Proposal, Subject, Velocity
-from gate.domain.verdict import Decision, Effective, Verdict
+from gate.domain.verdict import OUTSIDE, TROUBLE, Decision, Effective, Verdict
 from gate.policy.accountable import accountable
 from gate.policy.conditions import used
 from gate.policy.constraints import Violation, tightened
@@ -170,7 +170,7 @@ def _denied(rule: CompiledRule, broken: tuple[Violation, ...], fields: Mapping[s
     verdict.__dict__.update(
         decision=Decision.DENY,
         rule=rule.id,
-        reason=f"Outside the constraints of rule '{rule.id}': {said}{more}",
+        reason=f"{OUTSIDE} '{rule.id}': {said}{more}",
         trigger=said + more,
         constraints={},
         remediations=rule.fields["remediations"],
@@ -208,7 +208,7 @@ def _troubled(policy: PolicySet, s: Subject, rule: str, message: str) -> Verdict
     fields: dict[str, Any] = dict(fallback.fields)
     fields["effective"] = e
     fields["rule"] = rule or fallback.id
-    fields["reason"] = f"Could not evaluate {where}: {message}"[:500]
+    fields["reason"] = f"{TROUBLE} {where}: {message}"[:500]
     fields["trigger"] = f"{where} could not be evaluated"
     fields["mask"] = _every_mask(policy)
     try:

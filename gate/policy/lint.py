@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gate.domain.masking import path_parts, standing_at
 from gate.domain.people import APPROVERS, Directory
 from gate.domain.risk import Risk
 from gate.domain.verdict import OnTimeout
 from gate.policy.cases import Case, answered
-from gate.policy.derive import claimed
+from gate.policy.derive import Derived, claimed
 from gate.policy.facts import Scratch
 from gate.policy.globs import compile_glob
 from gate.policy.plans import CRITICAL_QUORUM, PRIMARY
@@ -44,6 +44,7 @@ CODES = {
     "matches_everything": "an allowing rule that asks for nothing",
     "allows_unknown": "an allowing rule that takes a missing value for a match",
     "masks_nothing": "no case it matches has anything in a place that it masks",
+    "names_nobody": "no case it matches has the data subject it names",
     "untested": "no case reaches this rule",
 }
 
@@ -56,7 +57,7 @@ def lint(policy: PolicySet, directory: Directory, cases: Sequence[Case]) -> tupl
         for rule in (*document.guardrails, *document.rules):
             found += _asking(rule, directory)
             found += _allowing(rule)
-        found += _masking(policy, document, cases)
+        found += _data(policy, document, cases)
     reached = {
         rule for case in cases for rule in rules_reached(policy, answered(policy, case.subject), case.now)
     }
@@ -74,23 +75,39 @@ def _finding(rule: CompiledRule, code: str, severity: str, message: str) -> Find
     )
 
 
-def _masking(policy: PolicySet, document: CompiledDocument, cases: Sequence[Case]) -> Iterator[Finding]:
-    """Masked places that are not there: most likely the path is wrong, and the value is shown."""
-    for entry in document.classify if cases else ():
-        matched = [
-            case.subject.proposal.payload for case in cases if entry.mask and _is_of(entry, policy, case)
-        ]
+def _data(policy: PolicySet, document: CompiledDocument, cases: Sequence[Case]) -> Iterator[Finding]:
+    """Masked places and data subjects that are not there: most likely the words are wrong, so that a value is shown, or
+    somebody's data is never found."""
+
+    def said(entry: CompiledClassify, code: str, message: str) -> Finding:
+        return Finding(
+            file=entry.document,
+            line=entry.line,
+            rule=f"classify[{entry.number}]",
+            code=code,
+            severity="warning",
+            message=message,
+        )
+
+    for entry in document.classify:
+        if not entry.mask and entry.subject is None:
+            continue
+        matched = [case for case in cases if _is_of(entry, policy, case)]
         for path in entry.mask if matched else ():
             parts = path_parts(path)
-            if all(next(standing_at(payload, parts), ABSENT) is ABSENT for payload in matched):
-                yield Finding(
-                    file=entry.document,
-                    line=entry.line,
-                    rule=f"classify[{entry.number}]",
-                    code="masks_nothing",
-                    severity="warning",
-                    message=f"no case that this matches has anything at {path or 'the payload'}",
-                )
+            payloads = (case.subject.proposal.payload for case in matched)
+            if all(next(standing_at(payload, parts), ABSENT) is ABSENT for payload in payloads):
+                message = f"no case that this matches has anything at {path or 'the payload'}"
+                yield said(entry, "masks_nothing", message)
+        alone = replace(entry, mask=(), facts=())
+        if entry.subject is not None and matched and not any(_subjects(alone, case) for case in matched):
+            yield said(entry, "names_nobody", "no case that this matches has the data subject it names")
+
+
+def _subjects(entry: CompiledClassify, case: Case) -> tuple[str, ...]:
+    derived = Derived()
+    derived.take(entry, claimed(case.subject), case.subject, Scratch())
+    return derived.subjects
 
 
 def _is_of(entry: CompiledClassify, policy: PolicySet, case: Case) -> bool:

@@ -22,7 +22,7 @@ from gate.domain.request import (
     Version,
     Vote,
 )
-from gate.domain.verdict import ApprovalPlan, Verdict
+from gate.domain.verdict import OUTSIDE, ApprovalPlan, Verdict
 from gate.store import codec
 from gate.store.errors import UnreadableRow
 from gate.store.sealing import Seal
@@ -162,8 +162,11 @@ def _without_quotes(verdict: Verdict) -> Verdict:
     plan = verdict.plan
     if not verdict.trigger and verdict.subjects is None and (plan is None or not plan.evidence):
         return verdict
+    reason = verdict.reason
+    if reason.startswith(OUTSIDE) and reason.endswith(f": {verdict.trigger}"):
+        reason = reason.removesuffix(verdict.trigger)  # what broke the constraint stands in the trigger
     plan = None if plan is None else _without_evidence(plan)
-    return replace(verdict, trigger="", plan=plan, subjects=None)
+    return replace(verdict, reason=reason, trigger="", plan=plan, subjects=None)
 
 
 def _judged(record: ActionRecord) -> str | None:
@@ -270,8 +273,11 @@ def to_record(
     plan = None if row.plan is None else codec.PLAN.loads(row.plan, where)
     if (quotes := opened("judged")) is not None:
         judged = codec.JUDGED.loads(quotes, where)
+        cut = verdict.reason.startswith(OUTSIDE) and verdict.reason.endswith(": ")
+        reason = verdict.reason + judged.trigger if cut else verdict.reason
         verdict = replace(
             verdict,
+            reason=reason,
             trigger=judged.trigger,
             subjects=judged.subjects,
             plan=None if verdict.plan is None else replace(verdict.plan, evidence=judged.evidence),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gate.contract.canonical import canonical, payload_sha256
+from gate.domain.masking import is_masked, masked_text
 from gate.domain.people import Directory
 from gate.domain.refusal import FieldProblem, Refused
 from gate.domain.request import ActionRecord
@@ -12,8 +13,8 @@ from gate.domain.routing import NO_LOADS
 from gate.domain.second_review import blind
 from gate.domain.transitions import Change
 from gate.domain.verdict import ApprovalPlan, Decision
-from gate.policy.constraints import check
-from gate.policy.edits import check_edit
+from gate.policy.constraints import Violation, check
+from gate.policy.edits import FieldError, check_edit
 from gate.usecases.commands import Done, EditPayload
 from gate.usecases.decide import overdue
 from gate.usecases.directory import directory_now
@@ -120,13 +121,21 @@ async def _edited(
         return Refused(
             code="edit_refused",
             sentence="Some values cannot be accepted.",
-            problems=tuple(FieldProblem(pointer=p.pointer, code=p.code, detail=p.sentence) for p in problems),
+            problems=tuple(_problem(record, p) for p in problems),
         )
     if isinstance(result, Refused) and verdict.decision is Decision.DENY:
         broken = check(verdict.constraints, cmd.payload)
         return Refused(
             code=result.code,
             sentence=result.sentence,
-            problems=tuple(FieldProblem(pointer=v.pointer, code=v.code, detail=v.sentence) for v in broken),
+            problems=tuple(_problem(record, v) for v in broken),
         )
     return result
+
+
+def _problem(record: ActionRecord, found: FieldError | Violation) -> FieldProblem:
+    """What is wrong with a field, in a sentence that quotes nothing which is masked."""
+    sentence = masked_text(record, found.sentence)
+    if found.code == "network_allowlist" and is_masked(record, found.pointer):
+        sentence = "The host of this address is not one of those that policy allows"
+    return FieldProblem(pointer=found.pointer, code=found.code, detail=sentence)

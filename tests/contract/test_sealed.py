@@ -21,7 +21,7 @@ from gate.domain.request import (
     Version,
     Vote,
 )
-from gate.domain.verdict import ApprovalPlan
+from gate.domain.verdict import OUTSIDE, ApprovalPlan
 from gate.store import SqlStore, UnreadableRow, open_store
 from gate.store.rows import SEALED
 from gate.store.tables import actions, metadata, versions, votes
@@ -119,6 +119,17 @@ async def test_nothing_sensitive_stands_in_any_table_or_file(store: SqlStore):
         files = list(store.address.path.parent.glob(f"{store.address.path.name}*"))
         assert len(files) >= 2
         assert not [path for path in files if MARK.encode() in path.read_bytes()]
+
+
+async def test_what_broke_a_constraint_is_sealed(store: SqlStore):
+    """Threat 35: the reason of such a denial names it."""
+    record = action(1)
+    said = f"the host {MARK} is not on the list"
+    verdict = replace(record.verdict, reason=f"{OUTSIDE} 'r': {said}", trigger=said)
+    record = replace(record, verdict=verdict)
+    await added(store, record)
+    assert await read(store) == record
+    assert not [row for row in everything(store) if MARK in row]
 
 
 @pytest.mark.parametrize(

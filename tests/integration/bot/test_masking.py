@@ -115,6 +115,35 @@ async def test_nobody_else_sees_it(play: Stage, user: str, words: str) -> None:
     assert await looks(play, record.id) == []
 
 
+async def test_every_page_that_is_turned_to_is_on_record(play: Stage) -> None:
+    rows = {f"row{n}": f"to account {n * 7919}, {'x' * 60}" for n in range(2_000)}
+    record = await play.propose(payload={**PAYLOAD, **rows})
+    channel, ts = await play.posted(record)
+    await play.slack.click("U0ANA", channel, ts, "unmask")
+    first = await play.modal("U0ANA", "unmasked")
+    await play.slack.click_in_view("U0ANA", "page_next")
+    await play.slack.wait_for(lambda slack: (slack.modal("U0ANA") or first)["blocks"] != first["blocks"], 60)
+    assert [each.detail["page"] for each in await looks(play, record.id)] == [1, 2]
+    assert {"unmasked/1", "unmasked/2"} <= set(await play.seen(record, "ana", "unmasked/2"))
+
+
+async def test_a_refused_edit_quotes_nothing_that_is_masked(play: Stage) -> None:
+    _, channel, ts = await asked(play)
+    play.reload(
+        MASKING.replace(
+            "guardrails:",
+            'guardrails:\n  - {id: odd, match: {when: "payload.amount == 1201"}, decision: deny, '
+            f'reason: "Not with {IBAN}"}}',
+        )
+    )
+    await play.slack.click("U0ANA", channel, ts, "edit")
+    await play.modal("U0ANA", "edit")
+    reply = await play.slack.submit("U0ANA", {**field("/amount", "1201"), **then("save")})
+    said = str(reply)
+    assert "Policy refuses the changed payload: Not with [masked]" in said
+    assert IBAN not in said
+
+
 async def test_it_is_not_shown_where_it_cannot_be_recorded(
     play: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

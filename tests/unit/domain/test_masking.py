@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gate.domain.action import Context, Evidence
-from gate.domain.masking import MARK, Masked, masked, masked_text, places, spelled, unmasked
+from gate.domain.masking import MARK, Masked, is_masked, masked, masked_text, places, spelled, unmasked
 from gate.domain.request import ActionRecord
 from gate.domain.review import edit
 from gate.domain.transitions import Change
@@ -98,6 +98,30 @@ def test_texts_lose_the_values_that_are_masked() -> None:
     assert found.proposal.rationale == f"They wrote {MARK}, {MARK} and 42"
     assert IBAN.casefold() not in repr(replace(found, id="")).casefold()
     assert "4111111111111111" not in repr(found)
+
+
+def test_a_reason_that_quotes_is_shown_only_so_far() -> None:
+    """The host of a masked address is no value that could be found word by word."""
+    of = submitted(
+        proposal_=proposal(payload={"url": "https://kim.example/x"}),
+        verdict_=verdict(
+            mask=("/url",),
+            reason="Outside the constraints of rule 'r': the host kim.example is not on the list",
+            trigger="the host kim.example is not on the list",
+        ),
+    ).record
+    found = masked(of).verdict
+    assert found.reason == f"Outside the constraints of rule 'r': {MARK}"
+    assert found.trigger == MARK
+    assert masked_text(of, of.verdict.reason) == found.reason
+
+
+@pytest.mark.parametrize(
+    ("pointer", "expected"),
+    [("/a", True), ("/a/b", True), ("/to/3/mail", True), ("/to/3", False), ("/b", False), ("", False)],
+)
+def test_places_are_known_by_their_pointer(pointer: str, expected: bool) -> None:
+    assert is_masked(record({}, ("/a", "/to/*/mail")), pointer) is expected
 
 
 def test_letters_that_fold_into_others_hide_nothing() -> None:

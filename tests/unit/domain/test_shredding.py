@@ -93,6 +93,16 @@ def test_nothing_that_anybody_said_is_left() -> None:
     assert emptied(left) == left
 
 
+def test_tags_that_only_the_agent_claims_are_its_words() -> None:
+    tagged = replace(OVER.verdict.effective, risk_tags=frozenset({MARK}))
+    for verified, left in (
+        (frozenset[str](), frozenset[str]()),
+        (frozenset({"risk_tags"}), tagged.risk_tags),
+    ):
+        record = replace(OVER, verdict=replace(OVER.verdict, effective=replace(tagged, verified=verified)))
+        assert emptied(record).verdict.effective.risk_tags == left
+
+
 @pytest.mark.parametrize(
     ("reason", "left"),
     [

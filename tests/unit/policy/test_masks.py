@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gate.domain.verdict import QUOTING
 from gate.policy.cases import parse_cases
 from gate.policy.documents import Document, PolicyError
 from gate.policy.lint import lint
@@ -35,6 +36,22 @@ def test_the_masks_of_all_that_matches_add_up(topic: str, expected: tuple[str, .
 def test_masks_hold_whatever_is_decided(decision: str) -> None:
     rule = {"id": "r", "match": {"topics": ["*"]}, "decision": decision}
     assert judged(masks(PAY, rules=[rule]), topic="pay.out").mask == ("/iban", "/to/*/mail")
+
+
+def test_a_reason_that_quotes_the_payload_begins_so_that_it_is_known() -> None:
+    """What is said of a broken constraint may hold a part of a masked value, such as a host; it is not shown then."""
+    rule = {
+        "id": "r",
+        "match": {"topics": ["*"]},
+        "decision": "allow",
+        "constraints": {"network_allowlist": ["ok.example"]},
+    }
+    found = judged(masks(PAY, rules=[rule]), topic="pay.out", payload={"url": "https://kim.example/x"})
+    assert "kim.example" in found.reason
+    assert found.reason.startswith(QUOTING)
+    broken = {"id": "r", "match": {"topics": ["*"], "confidence_below": 0.5, "on_missing": "error"}}
+    troubled = judged(masks(PAY, rules=[{**broken, "decision": "deny"}]), topic="pay.out")
+    assert troubled.reason.startswith(QUOTING)
 
 
 def test_what_could_not_be_judged_is_masked_wherever_anything_is() -> None:

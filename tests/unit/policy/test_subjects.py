@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from gate.policy.documents import PolicyError
-from tests.unit.policy.building import judged, policy
+from gate.policy.cases import parse_cases
+from gate.policy.documents import Document, PolicyError
+from gate.policy.lint import lint
+from tests.unit.policy.building import judged, people, policy
 
 
 def named(expression: Any, payload: dict[str, Any], *more: dict[str, Any]) -> tuple[str, ...] | None:
@@ -38,6 +40,19 @@ def test_a_subject_is_an_id_or_a_list_of_them(
 def test_all_that_matches_adds_up() -> None:
     more = {"match": {"topics": ["pay"]}, "subject": "payload.seller"}
     assert named("payload.buyer", {"buyer": "b", "seller": "s"}, more) == ("b", "s")
+
+
+def test_lint_finds_an_expression_that_gives_nobody() -> None:
+    entries = [{"match": {"topics": ["pay"]}, "subject": f"payload.{name}"} for name in ("buyer", "byer")]
+    held = policy({"classify": entries, "default": {"decision": "deny"}})
+    text = """
+version: v1
+cases:
+  - {name: one, action: {topic: pay, payload: {buyer: b}}, expect: {decision: deny}}
+  - {name: two, action: {topic: pay, payload: {}}, expect: {decision: deny}}
+"""
+    cases = parse_cases(Document(name="c.yaml", text=text))
+    assert [(f.rule, f.code) for f in lint(held, people(), cases)] == [("classify[1]", "names_nobody")]
 
 
 def test_an_expression_that_is_none_is_refused_with_its_line() -> None:
