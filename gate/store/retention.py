@@ -15,7 +15,18 @@ from gate.domain.months import begins, block_of
 from gate.domain.request import GrantState, Status
 from gate.store.bound import Bound
 from gate.store.months import PATIENCE, partition_of
-from gate.store.tables import actions, audit, deadlines, grants, leaves, metadata, outbox, prunings
+from gate.store.tables import (
+    actions,
+    audit,
+    cards,
+    deadlines,
+    digests,
+    grants,
+    leaves,
+    metadata,
+    outbox,
+    prunings,
+)
 from gate.usecases.ports import AloneOnly, Pruning, StoredRow, Stretch
 
 _OF_ACTIONS = tuple(
@@ -130,8 +141,13 @@ class SqlRetention:
         over = select(actions.c.id).where(actions.c.id.in_(ids), ~later).order_by(actions.c.id)
         gone = [row.id for row in await self._bound.rows(self._bound.holding(over))]
         if gone:
+            shared = select(cards.c.digest).where(cards.c.action_id.in_(gone), cards.c.digest.is_not(None))
+            messages = [row.digest for row in await self._bound.rows(shared.distinct())]
             for table in _OF_ACTIONS:
                 await self._bound.moved(delete(table).where(table.c.action_id.in_(gone)))
+            if messages:
+                left = exists(select(cards.c.action_id).where(cards.c.digest == digests.c.id))
+                await self._bound.moved(delete(digests).where(digests.c.id.in_(messages), ~left))
             await self._bound.moved(delete(actions).where(actions.c.id.in_(gone)))
         return len(gone)
 

@@ -196,6 +196,7 @@ idempotency = Table(
     Column("body_sha256", KEY, nullable=False),
     # Deferred, because the key is claimed before the action is stored.
     Column("action_id", KEY, ForeignKey("actions.id", deferrable=True, initially="DEFERRED"), nullable=False),
+    Index("ix_idempotency_action", "action_id"),  # or no old action could go without a look at every key
 )
 
 grants = Table(

@@ -284,3 +284,16 @@ def test_a_migration_that_breaks_off_leaves_nothing_half_done(empty_url: str) ->
 async def test_a_start_without_a_server_is_unavailable() -> None:
     with pytest.raises(StoreUnavailable):
         await open_store("postgresql://gate@127.0.0.1:1/gate", clock=SetClock()).start()
+
+
+def test_what_belongs_to_an_action_is_found_by_an_index() -> None:
+    """Else to remove one old action would be to look at every row of such a table."""
+    of_actions = [
+        table
+        for table in tables.metadata.tables.values()
+        if any(key.column.table is tables.actions for key in table.foreign_keys)
+    ]
+    assert tables.idempotency in of_actions
+    for table in of_actions:
+        firsts = {next(iter(index.columns)).name for index in table.indexes if index.columns}
+        assert "action_id" in {*firsts, next(iter(table.primary_key.columns)).name}, table.name

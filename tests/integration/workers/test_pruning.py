@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ import sqlalchemy.exc
 from sqlalchemy import text
 
 from gate.cli.bundles import file_sha256, lines_of
+from gate.cli.doctor.machine import store_lines
 from gate.cli.taking_out import NotDone, export_month, finish, take_out
 from gate.domain.bundle import read, tale
 from gate.domain.checkpoint import Checkpoint, opened
@@ -26,6 +28,7 @@ from gate.metrics import Metrics
 from gate.store import migrate
 from gate.store.address import parse_address
 from gate.usecases.auditing import Report, continued, examined, examined_bundle, exported
+from gate.usecases.checkup import Health
 from gate.usecases.ports import Pruning, Snapshot
 from gate.usecases.retention import announce, clear, kept_in, standings, survey, unfinished
 from gate.wiring.desk import Desk
@@ -162,6 +165,13 @@ async def aged(gate: World, tmp_path: Path) -> Aged:
     await gate.propose("crm.read", payload={"id": 10})
     await made.seal()
     await settled(made)
+    for action, message in ((over, "dig_1"), (across, "dig_2")):
+        made.sql(
+            f"INSERT INTO cards (action_id, channel, posting_since, digest) VALUES ('{action}', 'C', 0, '{message}')",  # noqa: S608
+            f"INSERT INTO digests VALUES ('{message}', 'a', 'C', NULL, NULL, 0, 0, 1, true, '', NULL, NULL)",  # noqa: S608
+            f"INSERT INTO shown VALUES ('{action}', 'card', '', 1, 'x', 0)",  # noqa: S608
+        )
+        made.sql(f"INSERT INTO subjects VALUES ('of {action}', '{action}')")  # noqa: S608
     return made
 
 
@@ -184,8 +194,9 @@ async def test_what_was_taken_out_can_still_be_proved(aged: Aged) -> None:
     left = {row[0] for row in aged.sql("SELECT id FROM actions")}
     assert aged.over not in left
     assert aged.across in left
-    for table in ("versions", "votes", "grants", "asks", "idempotency"):
-        assert {row[0] for row in aged.sql(f"SELECT action_id FROM {table}")} <= left  # noqa: S608
+    for table in ("versions", "votes", "grants", "asks", "idempotency", "cards", "shown", "subjects"):
+        assert {row[0] for row in aged.sql(f"SELECT action_id FROM {table}")} <= left, table  # noqa: S608
+    assert aged.sql("SELECT id FROM digests") == [("dig_2",)]
 
     # The record as it is now.
     assert await aged.kinds() == []
@@ -399,6 +410,43 @@ async def test_a_damaged_month_is_not_taken_out(aged: Aged) -> None:
         await aged.pruned()
     assert not list(aged.folder.glob("*old.jsonl.gz*"))
     assert aged.rows() == before
+
+
+async def test_a_month_whose_partition_somebody_dropped_is_told_and_nothing_goes(aged: Aged) -> None:
+    """Its records are stored all the same; who prunes would not find them where their month is."""
+    if not aged.gate.store.address.postgres:
+        pytest.skip("SQLite has no partitions")
+    assert [line.health for line in await store_lines(aged.desk)] == [Health.OK] * 3
+    aged.sql("DROP TABLE audit_2026_11")
+    await aged.gate.propose("crm.read", payload={"id": 12})
+    assert [line.health for line in await store_lines(aged.desk)] == [Health.OK, Health.WARN, Health.OK]
+    assert "audit_rest" in await aged.refusal()
+
+
+async def test_others_go_on_while_a_month_is_taken_out(aged: Aged) -> None:
+    """Whoever writes or reads the record meanwhile waits for moments and loses nothing."""
+    done = asyncio.Event()
+    made: list[str] = []
+
+    async def propose() -> None:
+        while not done.is_set():
+            made.append((await aged.gate.propose("crm.read", payload={"id": len(made) + 100})).record.id)
+
+    async def read_all() -> None:
+        while not done.is_set():
+            async with aged.gate.store.reading() as tx:
+                await tx.audit.of_action(aged.across)
+                await tx.tree.strays()
+
+    company = [asyncio.create_task(work()) for work in (propose, read_all)]
+    await aged.pruned()
+    done.set()
+    await asyncio.gather(*company)
+    async with aged.gate.store.reading() as tx:
+        for action in made:
+            assert await tx.audit.of_action(action)
+    await aged.seal()
+    assert await aged.kinds() == []
 
 
 async def test_a_bundle_is_never_written_over(aged: Aged) -> None:
