@@ -21,6 +21,9 @@ UV = Path(sys.executable).with_name("uv")
 RUN_LOCK = ROOT / "requirements.lock"
 DEV_LOCK = ROOT / "requirements-dev.lock"
 UV_LOCK = ROOT / "tools" / "uv.lock.txt"
+PEERS = ROOT / "tests" / "bench" / "peers" / "peers.in"
+PEERS_LOCK = PEERS.with_suffix(".lock")
+"""What benchmarks compare the gate to, in an environment of its own."""
 _DIGEST_LINE = "# made from pyproject.toml with digest "
 _PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)")
 
@@ -46,6 +49,7 @@ def write(*, upgrade: bool) -> None:
         _compile(DEV_LOCK, "pyproject.toml", build, "--group", "dev", upgrade=upgrade)
         _compile(RUN_LOCK, "pyproject.toml", build, "--constraint", DEV_LOCK, upgrade=upgrade)
         _compile(UV_LOCK, tool, upgrade=upgrade)
+        _compile(PEERS_LOCK, PEERS, upgrade=upgrade)
 
 
 def check() -> list[str]:
@@ -54,7 +58,7 @@ def check() -> list[str]:
     project = _project()
     wanted = project["project"]["dependencies"] + project["build-system"]["requires"]
     development = wanted + project["dependency-groups"]["dev"]
-    pins = {lock: _pins(lock) for lock in (RUN_LOCK, DEV_LOCK, UV_LOCK)}
+    pins = {lock: _pins(lock) for lock in (RUN_LOCK, DEV_LOCK, UV_LOCK, PEERS_LOCK)}
     for lock, requirements in ((RUN_LOCK, wanted), (DEV_LOCK, development)):
         if f"{_DIGEST_LINE}{_inputs_digest()}" not in lock.read_text(encoding="utf-8").splitlines():
             problems.append(f"{lock.name} is older than the dependencies in pyproject.toml: run `make lock`")
@@ -63,6 +67,11 @@ def check() -> list[str]:
             versions = pins[lock].get(canonicalize_name(requirement.name), set())
             if not any(requirement.specifier.contains(version, prereleases=True) for version in versions):
                 problems.append(f"{lock.name} has no pin for {text}: run `make lock`")
+    problems += [
+        f"{PEERS_LOCK.name} has no pin for {name}: run `make lock`"
+        for name in map(_name, PEERS.read_text(encoding="utf-8").split())
+        if name not in pins[PEERS_LOCK]
+    ]
     for name, versions in pins[RUN_LOCK].items():
         if not versions <= pins[DEV_LOCK].get(name, set()):
             problems.append(f"{RUN_LOCK.name} and {DEV_LOCK.name} disagree on {name}: run `make lock`")
@@ -99,6 +108,10 @@ def _inputs_digest() -> str:
 
 def _project() -> dict:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def _name(requirement: str) -> str:
+    return canonicalize_name(Requirement(requirement).name)
 
 
 def _pins(lock: Path) -> dict[str, set[str]]:

@@ -7,9 +7,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,8 @@ class Contender:
     port: int
     pid: int
     key: str = "none"
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """What it said of itself when it began to serve."""
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +78,23 @@ def floor(processes: Processes, name: str, kind: str, url: str = "") -> Contende
 
 
 @contextmanager
-def gate(folder: Path, name: str, url: str, *, rules: int = 100, **settings: str) -> Iterator[Contender]:
-    """A gate as it is installed, with so many rules, everything on; its log goes to a file, as in production."""
+def gate(
+    folder: Path,
+    name: str,
+    url: str,
+    *,
+    rules: int = 100,
+    policy: str = "",
+    people: str = PEOPLE,
+    command: Sequence[str | Path] = (GATE, "serve", "--json"),
+    **settings: str,
+) -> Iterator[Contender]:
+    """A gate as it is installed, with so many rules (or `policy`), everything on; its log goes to a file, as in
+    production. `command` starts it and has to say as a line of JSON where its `api` is."""
     folder.mkdir()
     (folder / "policies").mkdir()
-    (folder / "policies" / "bench.yaml").write_text(rules_text(rules), encoding="utf-8")
-    (folder / "people.yaml").write_text(PEOPLE, encoding="utf-8")
+    (folder / "policies" / "bench.yaml").write_text(policy or rules_text(rules), encoding="utf-8")
+    (folder / "people.yaml").write_text(people, encoding="utf-8")
     env = {
         "GATE_DATABASE_URL": url,
         "GATE_BIND": "127.0.0.1:0",
@@ -94,7 +107,7 @@ def gate(folder: Path, name: str, url: str, *, rules: int = 100, **settings: str
     key = asyncio.run(_key(folder, url))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [GATE, "serve", "--json"],
+            [*command],
             env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **env},
             cwd=folder,
             stdout=subprocess.PIPE,
@@ -109,8 +122,9 @@ def gate(folder: Path, name: str, url: str, *, rules: int = 100, **settings: str
                 assert line, (folder / "log").read_text()[-3000:]
                 told += line
             assert b"api" in told, told
-            port = int(json.loads(told)["api"].rpartition(":")[2])
-            yield Contender(name=name, port=port, pid=process.pid, key=key)
+            found = json.loads(told)
+            port = int(found["api"].rpartition(":")[2])
+            yield Contender(name=name, port=port, pid=process.pid, key=key, told=found)
         finally:
             process.terminate()
             process.wait(timeout=30)
@@ -137,7 +151,7 @@ _rounds = iter(range(10**6))
 
 def load(contender: Contender, **options: Any) -> dict[str, Any]:
     """One round: what the load process said, and the processor time the server took for each request, in µs."""
-    before = _cpu(contender.pid)
+    before = cpu(contender.pid)
     arguments = {"port": contender.port, "key": contender.key, "prefix": f"r{next(_rounds):04d}-"} | options
     done = subprocess.run(
         [sys.executable, HERE / "load.py", *(f"--{name}={value}" for name, value in arguments.items())],
@@ -148,11 +162,11 @@ def load(contender: Contender, **options: Any) -> dict[str, Any]:
     )
     found: dict[str, Any] = json.loads(done.stdout)
     count = sum(found["answers"].values())
-    found["cpu_us"] = round((_cpu(contender.pid) - before) / max(count, 1) * 1e6, 1)
+    found["cpu_us"] = round((cpu(contender.pid) - before) / max(count, 1) * 1e6, 1)
     return found
 
 
-def _cpu(pid: int) -> float:
+def cpu(pid: int) -> float:
     """Seconds of processor time a process has taken so far, all its threads together."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS

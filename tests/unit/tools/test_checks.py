@@ -145,3 +145,10 @@ def test_a_lock_with_an_address_or_without_a_hash_is_refused(
     assert "has no hash" in found
     assert "is older than the dependencies" in found
     assert "no pin for pydantic" in found
+
+
+def test_the_lock_of_the_peers_has_what_they_ask_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = tmp_path / "peers.in"
+    asked.write_text("dbos\nno-such-peer[extra]\n", encoding="utf-8")
+    monkeypatch.setattr(lock, "PEERS", asked)
+    assert lock.check() == ["peers.lock has no pin for no-such-peer: run `make lock`"]
