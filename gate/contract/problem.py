@@ -180,6 +180,9 @@ CODES: Mapping[str, Kind] = {
     "not_finished": _kind(
         409, "Not finished", "The content of the action is still needed, so it is not shredded."
     ),
+    "month_kept": _kind(
+        409, "Month kept", "The record of the month is still to be kept, so it is not let go."
+    ),
     "already_shredded": _kind(409, "Already shredded", "The content of the action was destroyed before."),
     # Grants.
     "grant_redeemed": _kind(409, "Grant redeemed", "This version was executed before; a grant works once."),

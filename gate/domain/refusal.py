@@ -27,7 +27,7 @@ class Refused:
     `callback_refused`, `owner_unknown`, `not_yours`, `delegation_ended`, `self_delegation`, `delegation_loop`,
     `too_many`, `bad_scope`, `bad_time`, `delegated`, `break_glass_off`, `not_for_you`, `not_breakable`,
     `review_owed`, `no_supervisor`, `nothing_to_review`, `already_reviewed`, `own_release`, `not_a_supervisor`,
-    `not_finished`, `already_shredded`.
+    `not_finished`, `month_kept`, `already_shredded`.
     """
 
     code: str
