@@ -344,11 +344,13 @@ def _answers(evidence: Evidence, stories: dict[str, list[Json]]) -> Iterator[str
 
 
 def _votes(evidence: Evidence, stories: dict[str, list[Json]]) -> Iterator[str]:
+    """An answer in Slack names no action: it is of one of those that the person had clicked there (`among`)."""
     counts = {"approve": ("approval.vote", "approval.granted"), "reject": ("approval.rejected",)}
     for seen in _of(evidence.seen, "vote"):
         found = [
             record
-            for record in stories.get(seen["action"], ())
+            for action in seen.get("among", [seen["action"]])
+            for record in stories.get(action, ())
             if record["actor"] == f"person:{seen['person']}" and record["kind"] in counts[seen["vote"]]
         ]
         if not found:

@@ -18,6 +18,8 @@ from tests.soak.campaign.viewer import Viewer, viewing
 ENDS = frozenset({"allowed", "denied", "throttled", "approved", "rejected", "expired", "cancelled"})
 ASKING = (*(f"work.lane-{n}" for n in range(LANES)), "work.pair", "work.brief")
 TOLD_SEC = 6.0
+LATEST_SEC = 60.0
+"""How long after a click its answer may still come."""
 
 
 @dataclass
@@ -161,6 +163,8 @@ class Load:
     async def _review(self, person: str, chance: random.Random) -> None:
         """Decide whatever still has buttons, again where nothing was said about it."""
         user, done = SLACK_IDS[person], set[str]()
+        clicked: list[tuple[float, str, str]] = []
+        now = asyncio.get_running_loop().time
         async with viewing(self.stage.slack.url) as viewer:
 
             def left() -> list[Json]:
@@ -177,6 +181,7 @@ class Load:
                     done.add(action)
                     continue
                 before = viewer.newest(user)
+                clicked.append((now(), card["channel"], action))
                 if not await self._do(viewer, user, card, what, chance):
                     await self.stage.slack.changed(
                         within=0.5
@@ -186,10 +191,14 @@ class Load:
                 if said is None:
                     continue
                 done.add(action)
+                # An answer names no action, and it may be late, or come a second time where Slack dropped its receipt.
+                clicked = [each for each in clicked if now() - each[0] < LATEST_SEC]
+                among = [which for _, channel, which in clicked if channel == said["channel"]]
+                told = {"person": person, "action": action, "among": among}
                 if said["text"].startswith(("Approved.", "Your approval counts.")):
-                    self.stage.journal.note("vote", person=person, action=action, vote="approve")
+                    self.stage.journal.note("vote", vote="approve", **told)
                 elif said["text"].startswith("Rejected."):
-                    self.stage.journal.note("vote", person=person, action=action, vote="reject")
+                    self.stage.journal.note("vote", vote="reject", **told)
 
     async def _do(self, viewer: Viewer, user: str, card: Json, what: str, chance: random.Random) -> bool:
         """Whether the click, and the form behind it where there is one, reached a gate."""
