@@ -39,8 +39,8 @@ async def pending_count(bound: Bound, agent_id: str, *, cap: int | None) -> int:
 
 
 class Seen:
-    """Which agents are known to have had an action of a topic released. That never becomes untrue, so that what was
-    found once need not be asked again; what was not found may have happened since."""
+    """Which agents are known to have had an action of a topic released. It stays so, also when that action is let go of
+    after years; so what was found once need not be asked again, and what was not may have happened since."""
 
     def __init__(self, *, most: int = 10_000) -> None:
         self._found: dict[tuple[str, str], None] = {}
