@@ -1,6 +1,7 @@
 """Schemathesis against a running gate: whatever is sent, the answers are those that the OpenAPI document describes.
 
-`GATE_TEST_SOAK_SEC` is how long each database is tried (60), `GATE_TEST_SOAK_SEED` draws the same requests again (1).
+`GATE_TEST_SOAK_SEC` is how long each database is tried (120; in less than 90 it may not come to every operation),
+`GATE_TEST_SOAK_SEED` draws the same requests again (1).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pytest
 from tests.acceptance.running import gate_for
 from tests.harness.processes import Processes
 
-LASTS_SEC = int(float(os.environ.get("GATE_TEST_SOAK_SEC", "60")))
+LASTS_SEC = int(float(os.environ.get("GATE_TEST_SOAK_SEC", "120")))
 SEED = int(os.environ.get("GATE_TEST_SOAK_SEED", "1"))
 ROOT = Path(__file__).parents[2]
 SLACK_SEC = 240
@@ -32,7 +33,7 @@ rules:
      constraints: {max_runtime_sec: 60}}
   - {id: claimed, match: {risk_at_least: critical}, decision: require_approval, reason: So it says,
      approval: {groups: [reviewers], sla: 30m}}
-  - {id: looked-at, match: {environments: ["prod*"], retry_count_above: 0}, decision: require_approval,
+  - {id: looked-at, match: {environments: ["*"], retry_count_above: 0}, decision: require_approval,
      reason: Tried again, approval: {groups: [reviewers], sla: 30m}}
   - {id: free, match: {topics: ["*"]}, decision: allow, reason: Harmless}
 """
