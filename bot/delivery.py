@@ -221,9 +221,11 @@ class SlackChannel:
         user = await self._roster.slack_id(person_id, own)
         if user is None:
             return self._nobody(person_id)
-        first = why == "asked" and "held" not in message.body
+        first = (
+            why == "asked" and "held" not in message.body
+        )  # whoever was left in peace then was only named there
         if first and card is not None and await self._mentioned(person_id, user, card):
-            return Delivered()  # whoever was left in peace then was only named there
+            return Delivered()
         turn = await self._pings.turn(message, person_id, why, view.risk)
         if turn is None:
             return Delivered()
@@ -247,16 +249,19 @@ class SlackChannel:
         return Delivered()
 
     async def _needs_no_look(self, message: Message, person_id: str, why: str, own: Own) -> Delivery | None:
-        """What becomes of a message of a burst without drawing up all there is to say about its action."""
+        """What becomes of a message to whom its card has told already, or who is called once a minute at most, without
+        drawing up all there is to say about its action; in a burst this is nearly every one."""
         async with self._deps.store.reading() as tx:
             card = await tx.cards.get(message.action_id)
             record = await tx.actions.get(message.action_id)
-        if card is None or card.digest is None or card.ts is None or record is None:
+        if card is None or card.ts is None or record is None:
             return None
         if why == "asked" and "held" not in message.body:
             user = await self._roster.slack_id(person_id, own)
             if user is not None and await self._mentioned(person_id, user, card):
                 return Delivered()
+        if card.digest is None and record.status is not Status.PENDING:
+            return None  # it may be let go of at once
         held = self._pings.held(person_id, why, record.verdict.effective.risk)
         return self._in_its_minute(held) if held is not None else None
 

@@ -28,7 +28,7 @@ def test_any_number_of_bytes_can_be_had():
 def test_a_process_that_was_forked_off_gives_out_others():
     script = (
         "import os; from gate.entropy import random_bytes; random_bytes(1); child = os.fork();"
-        "print(random_bytes(16).hex(), flush=True); child and os.waitpid(child, 0)"
+        "child and os.waitpid(child, 0); print(random_bytes(16).hex(), flush=True)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     one, other = done.stdout.split()

@@ -6,9 +6,11 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bot.cards import CardDesk
 from bot.sandbox import METHODS, RateLimits
 from gate.usecases.ports import (
     Card,
@@ -183,6 +185,32 @@ async def test_who_is_asked_and_not_in_the_channel_gets_one_message_with_a_link(
         assert len(asked) == 1
         assert "Refund $1,400.00" in asked[0]["text"]
         assert play.slack.messages(play.slack.dm("U0ANA")) == []
+
+
+async def test_whom_the_card_has_told_costs_no_second_look_at_the_action(
+    play: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody asked has a message in line; for nearly all of them the card, or their minute, has settled it."""
+    record = await play.propose()
+    await play.posted(record)
+    await play.idle()
+    await play.stop_worker()
+    assert play.bot is not None
+    looks: list[str] = []
+    look = CardDesk.view
+
+    async def counted(desk: CardDesk, action_id: str, own: Any) -> Any:
+        looks.append(action_id)
+        return await look(desk, action_id, own)
+
+    monkeypatch.setattr(CardDesk, "view", counted)
+    asked = replace(card_message(play, record.id), kind="dm", body={"person": "ana", "why": "asked"})
+    assert await play.bot.channel.deliver(asked) == Delivered()
+    assert looks == []
+    escalated = replace(asked, id="msg_1", body={"person": "chi", "why": "escalated"})
+    assert await play.bot.channel.deliver(escalated) == Delivered()
+    assert looks == [record.id]
+    assert play.slack.messages(play.slack.dm("U0ANA")) == []
 
 
 async def test_a_ladder_step_messages_whom_it_names_unless_it_is_decided(play: Stage) -> None:
