@@ -115,7 +115,7 @@ async def _transactions(url: str) -> int:
     query = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
     found = []
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as looking:
-        await looking.execute("SELECT pg_sleep(3)")  # a server counts what its connections did a second late
+        await looking.execute("SELECT pg_sleep(12)")  # an idle connection is counted up to 10 s late
         for pause in (PARKED_SEC, 0):
             row = await (await looking.execute(query)).fetchone()
             assert row is not None
