@@ -88,7 +88,12 @@ class GrantSigner:
 
 
 def _json(claims: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(claims, option=orjson.OPT_SORT_KEYS)
+    """ValueError for what is no number: the fast encoder would write null, and a constraint would be gone."""
+    packed = orjson.dumps(claims, option=orjson.OPT_SORT_KEYS)
+    return _STRICT.encode(claims).encode() if b"null" in packed else packed
+
+
+_STRICT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def _base64url(data: bytes) -> str:

@@ -233,3 +233,12 @@ def test_a_weak_webhook_secret_is_refused(tmp_path: Path):
     file.write_text("whsec_" + base64.b64encode(b"short").decode())
     with pytest.raises(KeyringError, match="at least 24 bytes"):
         load_webhook_secrets(folder)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_constraint_that_is_no_number_is_not_signed_away(signer: GrantSigner, value: float):
+    """INV-11: as null it would be no constraint at all."""
+    with pytest.raises(ValueError, match="JSON"):
+        signer.sign(CLAIMS | {"constraints": {"max_amount": value}})
+    kept = CLAIMS | {"constraints": {"note": "null", "limit": None}}
+    assert signer.verify(signer.sign(kept)) == kept
