@@ -101,6 +101,15 @@ def card_value(action_id: str, version: int) -> str:
     return f"{action_id}:{version}"
 
 
+def buttons_block(version: int) -> str:
+    """The block_id of a message's buttons: the same while they are about the same version.
+
+    Slack gives a block without an id a new one with every update, and a press that was already on its way then
+    points at nothing. With a new version it shall: nobody decides about what they have not seen.
+    """
+    return f"buttons:{version}"
+
+
 def parse_card_value(value: object) -> tuple[str, int] | None:
     """(action id, version) of a button's value; None for what `card_value` cannot have made."""
     if not isinstance(value, str):

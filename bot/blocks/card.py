@@ -101,7 +101,7 @@ def _blocks(view: ActionView, payload: Excerpt, scale: float) -> Iterator[Json]:
         yield parts.rich(words)
     if view.status is Status.PENDING:
         yield parts.lines(progress.needs(view))
-        yield parts.actions(*_buttons(view, payload))
+        yield parts.actions(*_buttons(view, payload), block_id=ids.buttons_block(view.version))
     else:
         yield parts.lines(progress.state(view))
     if view.joined:

@@ -56,7 +56,8 @@ def direct_message(view: ActionView, why: str, link: str | None, grantor: Person
         )
     value = ids.card_value(view.action_id, view.version)
     buttons.append(parts.button("Details", ids.DETAILS, value))
-    return Line(clip_bytes(inert(text), MAX_FALLBACK), [parts.lines(paragraphs), parts.actions(*buttons)])
+    row = parts.actions(*buttons, block_id=ids.buttons_block(view.version))
+    return Line(clip_bytes(inert(text), MAX_FALLBACK), [parts.lines(paragraphs), row])
 
 
 def _outcome(view: ActionView) -> str:

@@ -108,7 +108,7 @@ def emergency_message(view: ActionView, emergency: EmergencyView, why: str, link
         parts.lines(first),
         parts.rich(parts.line(*runs, parts.words(f" with this{cut}:")), parts.pre(payload.text or "…")),
         parts.lines([*banner(view), *progress.state(view)]),
-        parts.actions(*_buttons(view, link)),
+        parts.actions(*_buttons(view, link), block_id=ids.buttons_block(view.version)),
     ]
     return Line(clip_bytes(inert(text), MAX_FALLBACK), blocks)
 

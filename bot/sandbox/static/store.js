@@ -1,5 +1,6 @@
 // Knows the workspace as it stands, who you are and where you look; leaves drawing to the others.
 
+import { whenStill } from "/static/press.js";
 import { readState } from "/static/wire.js";
 
 export const store = {
@@ -24,7 +25,7 @@ export function onChange(draw) {
 export function changed() {
   if (scheduled) return;
   scheduled = true;
-  requestAnimationFrame(() => {
+  whenStill(() => {
     scheduled = false;
     if (store.ready) for (const draw of drawers) draw();
   });

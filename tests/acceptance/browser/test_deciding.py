@@ -49,6 +49,18 @@ async def test_approving_takes_one_click(agent: Agent, lane: Lane) -> None:
     assert len(window.page.context.pages) == 1
 
 
+async def test_a_card_that_changes_beneath_the_finger_is_still_clicked(agent: Agent, lane: Lane) -> None:
+    window, beside = await lane.window("U0ANA"), await lane.window("U0BO")
+    asked = await agent.propose(lane.topic("held"))
+    await window.button(asked["id"], "approve").hover()
+    before = await beside.card(asked["id"]).inner_text()
+    await window.page.mouse.down()
+    await expect(beside.card(asked["id"])).not_to_have_text(before, use_inner_text=True)
+    await window.page.mouse.up()
+    await agent.until(asked["id"], "approved")
+    await window.decided(asked["id"], "Approved by Ana Ruiz")
+
+
 async def test_rejecting_with_a_reason_takes_two_clicks(agent: Agent, lane: Lane) -> None:
     window = await lane.window("U0BO")
     asked = await agent.propose(lane.topic("review"))

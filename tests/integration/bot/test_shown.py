@@ -19,7 +19,8 @@ def sent(blocks: Any) -> Any:
     """Blocks as the gate sent them: Slack names those that came without a name."""
     if isinstance(blocks, list):
         return [sent(block) for block in blocks]
-    ours = blocks.get("block_id", "") in ("paging", "comment")
+    named = blocks.get("block_id", "")
+    ours = named in ("paging", "comment") or named.startswith("buttons:")
     return {key: held for key, held in blocks.items() if key != "block_id" or ours}
 
 
