@@ -16,7 +16,7 @@ VERBS = {
     "run": "gate.cli.demo.command:run",
     "demo": "gate.cli.demo.command:demo",
     "serve": "gate.cli.serving:serve",
-    "sandbox": "gate.cli.serving:sandbox",
+    "sandbox": "gate.cli.workspace:sandbox",
     "migrate": "gate.cli.schema:migrate",
     "doctor": "gate.cli.doctor.command:doctor",
     "report": "gate.cli.report:report",

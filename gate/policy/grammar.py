@@ -31,8 +31,8 @@ class Section(BaseModel):
         strict=True,
         frozen=True,
         populate_by_name=True,
-        use_attribute_docstrings=True,
         arbitrary_types_allowed=False,
+        defer_build=True,
     )
 
 
@@ -166,7 +166,7 @@ class RateLimit(Section):
 class Constraints(BaseModel):
     """Limits an executor must keep. Keys not named here pass through to it untouched."""
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, defer_build=True)
 
     max_runtime_sec: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     max_amount_usd: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None

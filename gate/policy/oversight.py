@@ -26,8 +26,10 @@ class ApprovalQueuePolicy(Section):
     target_median_wait_sec: Annotated[int, Field(gt=0)] | None = None
     target_p95_wait_sec: Annotated[int, Field(gt=0)] | None = None
     max_open_requests_per_reviewer: Annotated[int, Field(gt=0)] | None = None
-    escalate_after_sec: Annotated[int, Field(gt=0)] | None = None
-    """The reminder of requests whose rule has no ladder of its own, in place of half the time."""
+    escalate_after_sec: Annotated[int, Field(gt=0)] | None = Field(
+        default=None,
+        description="The reminder of requests whose rule has no ladder of its own, in place of half the time.",
+    )
 
 
 class FatigueControls(Section):

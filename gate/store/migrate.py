@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-import sqlalchemy.exc
 import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, inspect, select, text
+from sqlalchemy import Connection, inspect, select, text
 
-from gate.store import postgres, sqlite, tables
+from gate.store import sqlite, tables
 from gate.store.address import Address, parse_address
 from gate.store.errors import DatabaseRefused, SchemaMismatch
+from gate.store.standing import SCRIPTS, connected
 
 log = structlog.get_logger(__name__)
 
-_SCRIPTS = Path(__file__).with_name("migrations")
 _LOCK_ID = 0x5167_0FF1  # an advisory lock of ours: one replica migrates, the others wait
 
 
@@ -38,7 +33,7 @@ def current(url: str) -> str | None:
     address = parse_address(url)
     if address.path is not None and not address.path.exists():
         return None
-    with _connected(address) as connection:
+    with connected(address) as connection:
         return _revision(connection)
 
 
@@ -65,7 +60,7 @@ def make_ready(address: Address) -> None:
 
     Raises `SchemaMismatch` naming what to do.
     """
-    with _connected(address) as connection:
+    with connected(address) as connection:
         revision = _revision(connection)
         since = None if revision is None or _known(revision) else _compatible_since(connection)
     if revision is None:
@@ -82,7 +77,7 @@ def make_ready(address: Address) -> None:
 
 
 def _upgrade(address: Address) -> str:
-    with _connected(address) as connection:
+    with connected(address) as connection:
         if address.postgres:
             connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
         revision = _revision(connection)
@@ -104,7 +99,7 @@ def run(connection: Connection, *, to: str = "head") -> None:
     if not connection.in_transaction():
         connection.begin()  # or Alembic would begin and commit one of its own
     config = Config()
-    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, to)
 
@@ -137,7 +132,7 @@ def _known(revision: str) -> bool:
 
 
 def _scripts() -> ScriptDirectory:
-    return ScriptDirectory(str(_SCRIPTS))
+    return ScriptDirectory(str(SCRIPTS))
 
 
 def _revision(connection: Connection) -> str | None:
@@ -148,23 +143,3 @@ def _revision(connection: Connection) -> str | None:
             "one of its own."
         )
     return revision
-
-
-def engine_of(address: Address) -> Engine:
-    """A blocking engine on the database, without the store's rules; whoever asks for it disposes of it."""
-    return sqlite.sync_engine(address) if address.path is not None else postgres.sync_engine(address)
-
-
-@contextmanager
-def _connected(address: Address) -> Iterator[Connection]:
-    """One blocking connection, closed with its engine; rolled back unless committed."""
-    engine = engine_of(address)
-    try:
-        with engine.connect() as connection:
-            yield connection
-    except sqlalchemy.exc.DatabaseError as problem:
-        if getattr(problem.orig, "sqlite_errorname", None) != "SQLITE_NOTADB":
-            raise
-        raise DatabaseRefused(f"{address.path} is not a SQLite database.") from None
-    finally:
-        engine.dispose()

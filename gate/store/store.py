@@ -12,7 +12,7 @@ import sqlalchemy.exc
 from sqlalchemy import Executable, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gate.store import migrate, postgres, sqlite, tables
+from gate.store import postgres, sqlite, standing, tables
 from gate.store.address import Address, parse_address
 from gate.store.batches import Batches
 from gate.store.bound import Bound
@@ -98,7 +98,10 @@ class SqlStore:
         if self._lock is not None:
             self._lock.take()
         try:
-            migrate.make_ready(self.address)
+            if not standing.at_newest(self.address):
+                from gate.store import migrate  # with Alembic, which most starts do without
+
+                migrate.make_ready(self.address)
         except BaseException:
             if self._lock is not None:
                 self._lock.release()

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import web
 
 from bot.app import Bot, SlackSettings, build_bot
-from bot.sandbox import Sandbox
 from gate.clock import SteadyClock
 from gate.config import Address, Settings
 from gate.delivery import email, pagerduty
@@ -39,7 +39,6 @@ from gate.usecases.ports import Deps, Limits, StoreUnavailable
 from gate.wiring.desk import Desk
 from gate.wiring.listening import StartError, listen
 from gate.wiring.publishing import publisher
-from gate.wiring.sandbox import start_sandbox
 from gate.wiring.slack import revealed, slack_of
 from gate.workers.directory import DirectoryKeeper, LiveRules
 from gate.workers.figures import FigureKeeper, ReviewMeter
@@ -53,6 +52,9 @@ from gate.workers.shared_wakeups import SharedWakeups
 from gate.workers.ticker import Ticker
 from gate.workers.timekeeper import Timekeeper
 from gate.workers.wakeups import LocalWakeups
+
+if TYPE_CHECKING:
+    from bot.sandbox import Sandbox
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +80,8 @@ class Gate:
         self.desk: Desk | None = None
         self._clock = SteadyClock()
         self._metrics = Metrics()
+        self._tls = ssl.create_default_context()
+        """For all that is posted outside: each context would read every certificate of the machine again."""
         self._rules: RulesInForce | None = None
         self._email: email.EmailChannel | None = None
         self._pagerduty: pagerduty.PagerDutyChannel | None = None
@@ -154,7 +158,9 @@ class Gate:
         months = self._months = MonthKeeper(store=store, clock=self._clock)
         await months.start()
         begun.push_async_callback(months.stop)
-        self._publisher = publisher(settings, deps, clock=self._clock, metrics=self._metrics, secrets=secrets)
+        self._publisher = publisher(
+            settings, deps, clock=self._clock, metrics=self._metrics, secrets=secrets, tls=self._tls
+        )
         if self._publisher is not None:
             await self._publisher.start()
             begun.push_async_callback(self._publisher.stop)
@@ -179,6 +185,7 @@ class Gate:
                             hosts=settings.callback_hosts, networks=settings.callback_networks
                         ),
                         public_url=public_url,
+                        tls=self._tls,
                     ),
                     give_up_sec=GIVE_UP_SEC,
                 ),
@@ -239,6 +246,8 @@ class Gate:
         settings = self.settings
         if settings.slack_mode != "sandbox":
             return slack_of(settings)
+        from gate.wiring.sandbox import start_sandbox  # a gate with a workspace of its own starts without
+
         sandbox = self.sandbox = await start_sandbox(settings, directory)
         self._running.push_async_callback(sandbox.stop)
         log.warning(
@@ -257,7 +266,7 @@ class Gate:
             "pagerduty": Terms(channel=Nowhere("PAGERDUTY_ROUTING_KEY")),
         }
         if server is not None:
-            self._email = email.EmailChannel(deps=deps, server=server, link=bot.card_link)
+            self._email = email.EmailChannel(deps=deps, server=server, link=bot.card_link, tls=self._tls)
             ways["email"] = Terms(channel=self._email, at_once=4, give_up_attempts=email.GIVE_UP_ATTEMPTS)
         if key is not None:
             self._pagerduty = pagerduty.PagerDutyChannel(
@@ -265,6 +274,7 @@ class Gate:
                 routing_key=key,
                 events_url=self.settings.pagerduty_events_url,
                 link=bot.card_link,
+                tls=self._tls,
             )
             ways["pagerduty"] = Terms(
                 channel=self._pagerduty, at_once=4, give_up_attempts=pagerduty.GIVE_UP_ATTEMPTS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 
 from gate.clock import SteadyClock
@@ -16,18 +17,26 @@ from gate.workers.publisher import Publisher
 
 
 def publisher(
-    settings: Settings, deps: Deps, *, clock: SteadyClock, metrics: Metrics, secrets: tuple[str, ...]
+    settings: Settings,
+    deps: Deps,
+    *,
+    clock: SteadyClock,
+    metrics: Metrics,
+    secrets: tuple[str, ...],
+    tls: ssl.SSLContext,
 ) -> Publisher | None:
     """None where no place is named. Raises StartError."""
-    places = tuple(_places(settings, deps, clock, secrets))
+    places = tuple(_places(settings, deps, clock, secrets, tls))
     if not places:
         return None
     return Publisher(store=deps.store, clock=clock, wakeups=deps.wakeups, metrics=metrics, places=places)
 
 
-def _places(settings: Settings, deps: Deps, clock: SteadyClock, secrets: tuple[str, ...]) -> Iterator[Place]:
+def _places(
+    settings: Settings, deps: Deps, clock: SteadyClock, secrets: tuple[str, ...], tls: ssl.SSLContext
+) -> Iterator[Place]:
     often, calm = float(settings.checkpoints_every_sec), float(settings.checkpoints_calm_every_sec)
-    caller = Caller(networks=settings.callback_networks)
+    caller = Caller(networks=settings.callback_networks, tls=tls)
     if settings.checkpoints_folder is not None:
         yield Folder(settings.checkpoints_folder, every_sec=often)
     if settings.checkpoints_webhook is not None:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pydantic import SecretStr
 
 from bot.app import SlackSettings, build_bot
-from bot.checkup import Examination, examine
-from bot.sandbox import default_workspace
 from gate.config import Settings
 from gate.usecases.ports import DeliveryChannel, Deps, Rules
 from gate.wiring.desk import Desk
@@ -19,6 +17,8 @@ from gate.wiring.desk import Desk
 def slack_of(settings: Settings) -> SlackSettings:
     """The workspace of the tokens; without any, the sandbox workspace where a running gate serves one."""
     if settings.slack_mode == "sandbox":
+        from bot.sandbox import default_workspace  # a gate with a workspace of its own starts without
+
         app = default_workspace().app
         return SlackSettings(
             bot_token=app.bot_token, app_token=app.app_token, api_url=f"{settings.sandbox_bind.url}/api/"
@@ -33,13 +33,6 @@ def slack_of(settings: Settings) -> SlackSettings:
 
 def revealed(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
-
-
-async def examine_slack(desk: Desk, settings: Settings, rules: Rules) -> Examination:
-    """What the workspace of these settings looks like; without tokens, the sandbox workspace of a running gate."""
-    async with desk.store.reading() as tx:
-        pins = {name: pin for name in rules.directory.people if (pin := await tx.pins.by_person(name))}
-    return await examine(slack_of(settings), rules, pins)
 
 
 @asynccontextmanager

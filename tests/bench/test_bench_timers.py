@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 
 from gate.config import Settings
 from gate.metrics import Metrics
-from gate.store import migrate
+from gate.store import standing
 from gate.store.tables import audit
 from gate.wiring.desk import open_desk
 from gate.workers.ticker import Ticker
@@ -187,7 +187,7 @@ async def test_a_thousand_deadlines_of_one_second_in_a_whole_gate(
             assert datetime.now(UTC) < begins, "seeding took too long"
             while f'deadlines_fired_total{{result="done"}} {MANY}.0' not in await gate.metrics():
                 pass  # each look is a request of its own
-            engine_beside = migrate.engine_of(desk.store.address)
+            engine_beside = standing.engine_of(desk.store.address)
             with engine_beside.connect() as connection:
                 escalated = (audit.c.kind == "approval.escalated", audit.c.action_id.like("act_crowd_%"))
                 count, last = connection.execute(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gate.store import SqlStore, migrate, open_store
+from gate.store import SqlStore, open_store, standing
 from tests.contract.records import SetClock
 from tests.fakes.sealing import KEYS
 from tests.harness.databases import migrated
@@ -51,4 +51,4 @@ async def other_store(database_url: str, clock: SetClock, store: SqlStore) -> As
 def blocking_engine(store: SqlStore) -> Any:
     """A plain connection beside the store, for what its ports cannot do: tampering and counting."""
     address = store.address
-    return migrate.engine_of(address)
+    return standing.engine_of(address)

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from gate.domain.audit import canonical_bytes
 from gate.domain.months import AHEAD, begins, block_of, month_of
-from gate.store import SqlStore, migrate, open_store, tables
+from gate.store import SqlStore, migrate, open_store, standing, tables
 from gate.store.months import partition_of
 from gate.usecases.ports import StoreUnavailable
 from gate.workers.months import MonthKeeper
@@ -194,7 +194,7 @@ async def test_the_keeper_prepares_ahead_and_begins_in_time(store: SqlStore, oth
 
 async def test_records_from_before_there_were_months_are_kept_where_they_are(postgres_url: str) -> None:
     """INV-54: an upgrade loses and moves nothing; numbers go on from the last."""
-    engine = migrate.engine_of(migrate.parse_address(postgres_url))
+    engine = standing.engine_of(migrate.parse_address(postgres_url))
     with engine.connect() as connection:
         migrate.run(connection, to="0013")
         for number in (1, 2):

@@ -10,8 +10,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 
-from gate.store import DatabaseRefused, SchemaMismatch, migrate, open_store, tables
-from gate.store.address import parse_address
+from gate.store import DatabaseRefused, SchemaMismatch, migrate, open_store, standing, tables
+from gate.store.address import Address, parse_address
 from gate.store.sqlite import prepare_file
 from gate.usecases.ports import StoreUnavailable
 from tests.contract.records import SetClock, action
@@ -56,7 +56,7 @@ def _index(index: Any) -> str:
 def test_a_migrated_schema_equals_the_declared_one(empty_url: str) -> None:
     """Fresh equals migrated, down to triggers and partial indexes."""
     migrate.upgrade(empty_url)
-    engine = migrate.engine_of(parse_address(empty_url))
+    engine = standing.engine_of(parse_address(empty_url))
     try:
         migrated = described(engine)
         with engine.begin() as connection:
@@ -93,9 +93,34 @@ def test_a_migrated_schema_equals_the_declared_one(empty_url: str) -> None:
 
 def test_an_upgrade_reaches_the_head_and_can_be_repeated(empty_url: str) -> None:
     assert migrate.current(empty_url) is None
-    assert migrate.upgrade(empty_url) == migrate.head()
+    assert not standing.at_newest(_made(empty_url))
+    assert migrate.upgrade(empty_url) == migrate.head() == standing.newest()
     assert migrate.current(empty_url) == migrate.head()
+    assert standing.at_newest(parse_address(empty_url))
     assert migrate.upgrade(empty_url) == migrate.head()
+
+
+def _made(url: str) -> Address:
+    """The address of a database whose file, where it has one, is there."""
+    address = parse_address(url)
+    if address.path is not None:
+        prepare_file(address.path)
+    return address
+
+
+@pytest.mark.parametrize("stands", ["0016", "9999", None])
+def test_what_is_not_exactly_the_newest_is_left_to_the_migrations(
+    database_url: str, stands: str | None
+) -> None:
+    """INV-54: also a second revision in the table, as a migration that was broken off by hand leaves."""
+    engine = standing.engine_of(parse_address(database_url))
+    with engine.begin() as connection:
+        if stands is None:
+            connection.execute(text("DELETE FROM alembic_version"))
+        else:
+            connection.execute(text("INSERT INTO alembic_version VALUES (:v)"), {"v": stands})
+    engine.dispose()
+    assert not standing.at_newest(parse_address(database_url))
 
 
 def test_asking_for_the_revision_creates_nothing(tmp_path: Any) -> None:
@@ -132,10 +157,7 @@ def _since(engine: Engine) -> str | None:
 
 def test_a_migration_only_adds_or_says_since_when_versions_fit(empty_url: str) -> None:
     """INV-54: what could stop a version that is still running raises `compatibility.since` to its own number."""
-    address = parse_address(empty_url)
-    if address.path is not None:
-        prepare_file(address.path)
-    engine = migrate.engine_of(address)
+    engine = standing.engine_of(_made(empty_url))
     before: dict[str, Any] | None = None
     for revision in migrate.after("0010"):
         with engine.connect() as connection:
@@ -166,7 +188,7 @@ def test_a_migration_only_adds_or_says_since_when_versions_fit(empty_url: str) -
     ],
 )
 def test_what_is_more_than_an_addition_is_seen(database_url: str, change: str, says: list[str]) -> None:
-    engine = migrate.engine_of(parse_address(database_url))
+    engine = standing.engine_of(parse_address(database_url))
     before = described(engine)
     with engine.begin() as connection:
         connection.execute(text(change))
@@ -191,7 +213,7 @@ async def test_replicas_that_start_together_migrate_once(postgres_url: str) -> N
 
 
 def _set_revision(url: str, revision: str) -> None:
-    engine = migrate.engine_of(parse_address(url))
+    engine = standing.engine_of(parse_address(url))
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": revision})
     engine.dispose()
@@ -199,7 +221,7 @@ def _set_revision(url: str, revision: str) -> None:
 
 async def test_a_newer_schema_that_this_version_still_fits_is_served(database_url: str) -> None:
     """INV-54: an upgrade adds first, so that old replicas run on, and may be restarted, until all are new."""
-    engine = migrate.engine_of(parse_address(database_url))
+    engine = standing.engine_of(parse_address(database_url))
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE actions ADD COLUMN of_the_next_version TEXT"))
         connection.execute(text("CREATE TABLE of_the_next_version (id INTEGER PRIMARY KEY)"))
@@ -214,7 +236,7 @@ async def test_a_newer_schema_that_this_version_still_fits_is_served(database_ur
 
 async def test_a_newer_schema_is_refused_with_what_to_do(database_url: str) -> None:
     """INV-54: also where it says since when versions fit it, and this one does not."""
-    engine = migrate.engine_of(parse_address(database_url))
+    engine = standing.engine_of(parse_address(database_url))
     with engine.begin() as connection:
         connection.execute(text("UPDATE compatibility SET since = '9998'"))
     _set_revision(database_url, "9999")
@@ -256,7 +278,7 @@ async def test_a_database_of_somebody_else_is_left_alone(empty_url: str) -> None
     if address.path is not None:
         address.path.parent.mkdir()
         address.path.touch(mode=0o600)
-    engine = migrate.engine_of(address)
+    engine = standing.engine_of(address)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE invoices (id INTEGER PRIMARY KEY)"))
     with pytest.raises(DatabaseRefused, match="invoices"):
@@ -272,7 +294,7 @@ def test_a_migration_that_breaks_off_leaves_nothing_half_done(empty_url: str) ->
     address = parse_address(empty_url)
     if address.path is not None:
         prepare_file(address.path)
-    engine = migrate.engine_of(address)
+    engine = standing.engine_of(address)
     with engine.connect() as connection:
         migrate.run(connection)
         assert "actions" in inspect(connection).get_table_names()

@@ -22,7 +22,7 @@ from gate.domain.merkle import (
     verify_consistency,
     verify_inclusion,
 )
-from gate.store import SqlStore, UnreadableRow, migrate, tables
+from gate.store import SqlStore, UnreadableRow, migrate, standing, tables
 from gate.store.sqlite import prepare_file
 from gate.usecases.ports import Leaf, SealedCheckpoint
 from tests.contract.conftest import blocking_engine
@@ -302,7 +302,7 @@ def test_records_from_before_the_tree_are_numbered_too(empty_url: str) -> None:
     address = migrate.parse_address(empty_url)
     if address.path is not None:
         prepare_file(address.path)
-    engine = migrate.engine_of(address)
+    engine = standing.engine_of(address)
     with engine.begin() as connection:
         migrate.run(connection, to="0007")
         for number in (1, 2):

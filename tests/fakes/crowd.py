@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ColumnElement
 
 from gate.domain.request import ActionRecord
-from gate.store import SqlStore, migrate
+from gate.store import SqlStore, standing
 from gate.store.columns import Instant
 from gate.store.rows import SEALED, changing_columns, fixed_columns, version_row
 from gate.store.tables import actions, asks, deadlines, versions
@@ -67,7 +67,7 @@ def crowd(
             include_defaults=False,
         )
 
-    engine = migrate.engine_of(store.address)
+    engine = standing.engine_of(store.address)
     try:
         with engine.begin() as connection:
             for table in (actions, versions, deadlines, asks):

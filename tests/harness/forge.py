@@ -31,8 +31,10 @@ from typing import IO
 _PRELOADED = (
     "gate.cli.main",
     "gate.cli.serving",
+    "gate.cli.workspace",
     "gate.cli.doctor.command",
     "gate.cli.demo.command",
+    "gate.store.migrate",
     "bot.sandbox",
 )
 _NUMBER = struct.Struct("i")

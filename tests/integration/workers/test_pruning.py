@@ -25,7 +25,7 @@ from gate.domain.request import Choice
 from gate.ids import made_at
 from gate.keyring.checkpoints import CheckpointSigner, is_signature, load_checkpoint_signer
 from gate.metrics import Metrics
-from gate.store import migrate
+from gate.store import standing
 from gate.store.address import parse_address
 from gate.usecases.auditing import Report, continued, examined, examined_bundle, exported
 from gate.usecases.checkup import Health
@@ -59,7 +59,7 @@ class Aged:
         return Desk(store=self.gate.store, deps=self.gate.deps)
 
     def sql(self, *statements: str) -> list[Any]:
-        engine = migrate.engine_of(parse_address(self.gate.url))
+        engine = standing.engine_of(parse_address(self.gate.url))
         rows: list[Any] = []
         try:
             with engine.begin() as connection:

@@ -14,7 +14,7 @@ from gate.domain.checkpoint import Checkpoint, opened
 from gate.domain.merkle import frontier, leaf_hash
 from gate.keyring.checkpoints import CheckpointSigner, is_signature, load_checkpoint_signer
 from gate.metrics import Metrics
-from gate.store import UnreadableRow, migrate
+from gate.store import UnreadableRow, standing
 from gate.store.address import parse_address
 from gate.usecases.ports import CHECKPOINT, AuditFilter
 from gate.workers.sequencer import Pace, Rewritten, Sequencer
@@ -57,7 +57,7 @@ async def leaves(gate: World) -> list[bytes]:
 
 def tamper(gate: World, *statements: str) -> None:
     """Whoever may administrate the database may do anything to it."""
-    engine = migrate.engine_of(parse_address(gate.url))
+    engine = standing.engine_of(parse_address(gate.url))
     with engine.begin() as connection:
         if gate.store.address.postgres:
             for table in ("audit", "leaves", "checkpoints"):
@@ -157,7 +157,7 @@ async def test_two_sequencers_sign_one_line_of_checkpoints(
         await asyncio.gather(*(worker.look() for worker in workers))
         gate.clock.pass_(seconds=1)
     found = await leaves(gate)
-    engine = migrate.engine_of(parse_address(gate.url))
+    engine = standing.engine_of(parse_address(gate.url))
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT size, note FROM checkpoints ORDER BY size")).all()
     engine.dispose()

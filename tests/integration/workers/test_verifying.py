@@ -16,7 +16,7 @@ from gate.domain.merkle import leaf_hash
 from gate.keyring.checkpoints import CheckpointSigner, is_signature, load_checkpoint_signer
 from gate.metrics import Metrics
 from gate.policy.documents import Document, set_digest
-from gate.store import migrate
+from gate.store import standing
 from gate.store.address import parse_address
 from gate.usecases.auditing import Report, examined, examined_bundle, exported
 from gate.usecases.commands import Done
@@ -36,7 +36,7 @@ class Kept:
     """The tree as it was some time before."""
 
     def sql(self, statement: str, **values: Any) -> list[Any]:
-        engine = migrate.engine_of(parse_address(self.gate.url))
+        engine = standing.engine_of(parse_address(self.gate.url))
         with engine.begin() as connection:
             result = connection.execute(text(statement), values)
             rows = list(result.all()) if result.returns_rows else []
