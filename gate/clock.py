@@ -11,9 +11,12 @@ _DRIFT_PER_SEC = 0.001
 """What a disciplined clock may differ: a second, and twice the largest rate at which NTP slews (500 ppm)."""
 
 
+_COUNTER: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 def elapsed() -> float:
     """Seconds since some fixed moment, counting the time the machine slept."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    return time.clock_gettime(_COUNTER)
 
 
 def wall() -> datetime:
@@ -41,10 +44,10 @@ class SteadyClock:
     def now(self) -> datetime:
         """Aware, in UTC, never earlier than any answer before."""
         at = self._elapsed()
-        steady = self._base + timedelta(seconds=at - self._base_at)
-        if self._follows_wall:
-            steady = self._follow(steady, at)
-        self._last = max(self._last, steady)
+        since = at - self._base_at
+        steady = self._follow(since, at) if self._follows_wall else self._base + timedelta(seconds=since)
+        if steady > self._last:
+            self._last = steady
         return self._last
 
     def anchor(self, reading: datetime) -> None:
@@ -59,12 +62,13 @@ class SteadyClock:
         self._follows_wall = False
         self.stepped_sec = 0.0
 
-    def _follow(self, steady: datetime, at: float) -> datetime:
+    def _follow(self, since: float, at: float) -> datetime:
+        """The wall clock's time, unless it was set since the last look, `since` seconds ago."""
         wall = self._wall()
-        ahead = (wall - steady).total_seconds()
-        if abs(ahead) > _DRIFT_SEC + _DRIFT_PER_SEC * (at - self._base_at):
+        ahead = (wall - self._base).total_seconds() - since
+        if abs(ahead) > _DRIFT_SEC + _DRIFT_PER_SEC * since:
             self.stepped_sec = ahead
-            return steady
+            return self._base + timedelta(seconds=since)
         self.stepped_sec = 0.0
         self._base, self._base_at = wall, at
         return wall

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from json.encoder import encode_basestring as _string
 from typing import cast
@@ -26,6 +26,18 @@ class AuditRecord:
     at: datetime
     action: str | None = None
     detail: Mapping[str, Json]
+    _canonical: bytes | None = field(default=None, init=False, repr=False, compare=False)
+
+    def canonical(self) -> bytes:
+        """The bytes that are digested: JSON with sorted keys and no white space, UTF-8. Made once.
+
+        For values without floats and with ASCII keys, as demanded above, this equals RFC 8785.
+        """
+        made = self._canonical
+        if made is None:
+            made = _encoded(self)
+            object.__setattr__(self, "_canonical", made)
+        return made
 
 
 KINDS: Mapping[str, str] = {
@@ -78,11 +90,10 @@ def timestamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-def canonical_bytes(record: AuditRecord) -> bytes:
-    """The bytes that are digested: JSON with sorted keys and no white space, UTF-8.
+canonical_bytes = AuditRecord.canonical
 
-    For values without floats and with ASCII keys, as `AuditRecord` demands, this equals RFC 8785.
-    """
+
+def _encoded(record: AuditRecord) -> bytes:
     return (
         f'{{"action":{_text(record.action)},"actor":{_text(record.actor)},"at":"{timestamp(record.at)}",'
         f'"detail":{_text(record.detail)},"kind":{_text(record.kind)},"v":1}}'

@@ -14,21 +14,22 @@ from gate.usecases.ports import Deps
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]{1,512})")
 
 
-async def authenticate(deps: Deps, request: web.Request) -> Agent:
-    """The holder of the key, or 401.
-
-    Keys are random and found by their hash, so that neither the look-up nor its time says anything about a
-    key that is nearly right. They are looked up for every request: what was revoked a moment ago, by whichever process,
-    is refused.
-    """
+def key_sha256(request: web.Request) -> str:
+    """The hash of the one key that was sent, or 401. Keys are random and found by their hash, so that neither the
+    look-up nor its time says anything about a key that is nearly right."""
     sent = request.headers.getall("Authorization", [])
     if len(sent) != 1:
         raise _unauthenticated("Send one `Authorization: Bearer` header with your key.", error=None)
     found = _BEARER.fullmatch(sent[0])
     if found is None:
         raise _unauthenticated("The Authorization header is not `Bearer` and a key.", error="invalid_request")
-    digest = hashlib.sha256(found.group(1).encode()).hexdigest()
-    agent = await deps.store.now.agents.by_key(digest, deps.clock.now())
+    return hashlib.sha256(found.group(1).encode()).hexdigest()
+
+
+async def authenticate(deps: Deps, key: str) -> Agent:
+    """The holder of the key with this hash, or 401. It is looked up for every request: what was revoked a moment ago,
+    by whichever process, is refused."""
+    agent = await deps.store.now.agents.by_key(key, deps.clock.now())
     if agent is None:
         raise _unauthenticated("This key is unknown, rotated out or revoked.", error="invalid_token")
     return agent

@@ -35,11 +35,13 @@ class Shared:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """`holder` is None exactly on routes that need no key."""
+    """`holder` is None exactly on routes that need no key. `key_sha256` is the hash of the holder's key where what is
+    stored has to rest on that key: whether it is good was not looked up yet."""
 
     request: web.Request
     shared: Shared
     holder: Agent | None
+    key_sha256: str | None = None
 
     @property
     def deps(self) -> Deps:

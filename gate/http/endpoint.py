@@ -9,9 +9,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel
 
-from gate.http.auth import authenticate, require
+from gate.contract.canonical import NotCanonical
+from gate.http.auth import authenticate, key_sha256, require
 from gate.http.call import Call, Shared
 from gate.http.middleware import HOLDER
+from gate.http.problem import ProblemRaised
 
 PROPOSE = frozenset({"propose"})
 EXECUTE = frozenset({"execute"})
@@ -55,7 +57,8 @@ class Header:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Endpoint:
-    """`scopes` None: no key is asked for. `problems` lists the codes beyond those every such route can give."""
+    """`scopes` None: no key is asked for. `rests_on_key`: the handler answers well only after a commit that rests on
+    the key, so that it needs no look-up before. `problems` lists the codes beyond those every such route can give."""
 
     method: str
     path: str
@@ -65,6 +68,7 @@ class Endpoint:
     summary: str
     description: str = ""
     scopes: frozenset[str] | None = None
+    rests_on_key: bool = False
     body: type[BaseModel] | None = None
     body_optional: bool = False
     query: type[BaseModel] | None = None
@@ -77,12 +81,32 @@ class Endpoint:
         return web.RouteDef(self.method, self.path, self._guarded(shared), _options(self.method))
 
     def _guarded(self, shared: Shared) -> Handler:
+        scopes = self.scopes
+        if scopes is None:
+
+            async def open_to_all(request: web.Request) -> web.StreamResponse:
+                return await self.handler(Call(request=request, shared=shared, holder=None))
+
+            return open_to_all
+
         async def guarded(request: web.Request) -> web.StreamResponse:
-            holder = None
-            if self.scopes is not None:
-                holder = await authenticate(shared.deps, request)
-                request[HOLDER] = holder.id
-                require(holder, self.scopes)
+            key = key_sha256(request)
+            if self.rests_on_key:
+                holder = shared.deps.store.now.agents.remembered(key)
+                if holder is not None and holder.scopes & scopes:
+                    request[HOLDER] = holder.id
+                    try:
+                        return await self.handler(
+                            Call(request=request, shared=shared, holder=holder, key_sha256=key)
+                        )
+                    except (ProblemRaised, NotCanonical):
+                        await authenticate(
+                            shared.deps, key
+                        )  # a key that is good no longer is told nothing else
+                        raise
+            holder = await authenticate(shared.deps, key)
+            request[HOLDER] = holder.id
+            require(holder, scopes)
             return await self.handler(Call(request=request, shared=shared, holder=holder))
 
         return guarded

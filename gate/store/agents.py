@@ -16,11 +16,32 @@ from gate.store.tables import agents
 from gate.usecases.ports import StoredAgent
 
 
+class Held:
+    """Which row every live key belonged to when it was last looked up."""
+
+    def __init__(self, *, most: int = 1_024) -> None:
+        self._rows: dict[str, tuple[str, str]] = {}
+        self._most = most
+
+    def keep(self, key_sha256: str, agent_id: str, document: str) -> None:
+        if key_sha256 not in self._rows and len(self._rows) >= self._most:
+            del self._rows[next(iter(self._rows))]
+        self._rows[key_sha256] = agent_id, document
+
+    def forget(self, key_sha256: str) -> None:
+        self._rows.pop(key_sha256, None)
+
+    def of(self, key_sha256: str) -> tuple[str, str] | None:
+        """Id and document."""
+        return self._rows.get(key_sha256)
+
+
 class SqlAgents:
     """Implements `ports.Agents`."""
 
-    def __init__(self, bound: Bound) -> None:
+    def __init__(self, bound: Bound, held: Held) -> None:
         self._bound = bound
+        self._held = held
 
     async def add(self, stored: StoredAgent) -> bool:
         """Also False where the id or the key is taken."""
@@ -30,8 +51,23 @@ class SqlAgents:
         for row in await self._bound.ask(_BY_KEY, key=key_sha256):
             live = row.key_sha256 == key_sha256 or (row.old_until is not None and now < row.old_until)
             if live and row.revoked_at is None:
+                if row.key_sha256 == key_sha256:  # one that was rotated out is good for a while only
+                    self._held.keep(key_sha256, row.id, row.agent)
                 return _agent(row.id, row.agent)
+        self._held.forget(key_sha256)
         return None
+
+    def remembered(self, key_sha256: str) -> Agent | None:
+        row = self._held.of(key_sha256)
+        return None if row is None else _agent(*row)
+
+    async def still(self, agent: Agent, key_sha256: str, now: datetime) -> bool:
+        row = self._held.of(key_sha256)
+        if row is not None and _agent(*row) is agent:
+            agent_id, document = row
+            if self._bound.presume(_STILL, key=key_sha256, id=agent_id, agent=document):
+                return True
+        return await self.by_key(key_sha256, now) == agent
 
     async def by_name(self, name: str) -> StoredAgent | None:
         row = await self._bound.row(select(agents).where(agents.c.name == name))
@@ -53,6 +89,15 @@ _KEY = bindparam("key")
 _BY_KEY = Question(
     select(agents.c.id, agents.c.agent, agents.c.key_sha256, agents.c.old_until, agents.c.revoked_at).where(
         or_(agents.c.key_sha256 == _KEY, agents.c.old_key_sha256 == _KEY)
+    )
+)
+
+_STILL = Question(
+    select(agents.c.id).where(
+        agents.c.key_sha256 == _KEY,
+        agents.c.id == bindparam("id"),
+        agents.c.agent == bindparam("agent"),
+        agents.c.revoked_at.is_(None),
     )
 )
 

@@ -16,6 +16,7 @@ from gate.domain.request import ActionRecord, Choice, Status
 from gate.domain.routing import Load
 from gate.store.bound import Bound
 from gate.store.tables import OPEN, actions, asks, votes
+from gate.usecases.ports import AloneOnly
 
 Moves = Sequence[tuple[ActionRecord | None, ActionRecord]]
 
@@ -119,7 +120,9 @@ class SqlAsks:
             await self._bound.rows(select(func.pg_advisory_xact_lock(_APPROVING, func.hashtext(person))))
 
     async def choosing(self) -> None:
-        """On SQLite a writer is alone anyway."""
+        """`AloneOnly` together with others; on SQLite a writer of its own is alone anyway."""
+        if not self._bound.alone:
+            raise AloneOnly
         if self._bound.postgres and self._bound.writable:
             await self._bound.rows(select(func.pg_advisory_xact_lock(_CHOOSING)))
 

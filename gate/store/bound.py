@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Executable, Row, Select, Table, and_, dele
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gate.store.questions import Question
+from gate.store.questions import Absence, Question
 
 S = TypeVar("S", bound=Select)
 
@@ -82,6 +82,14 @@ class Bound:
 
     def rest_on(self, table: Table, where: Mapping[str, Any]) -> None:
         """Say that this transaction rests on a row that it has read and locked."""
+
+    def presume(self, question: Question, **values: Any) -> bool:
+        """Whether it may be taken for true that the question finds a row: then it is asked in the commit."""
+        return False
+
+    def presume_none(self, absence: Absence, *values: Any) -> bool:
+        """Whether it may be taken for true that there is no such row: then it is looked for in the commit."""
+        return False
 
     async def put(self, table: Table, *rows: dict[str, Any]) -> None:
         """Insert rows; a conflict is an error."""

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, bindparam, func, literal, or_, select
 from gate.domain.action import Velocity
 from gate.domain.request import Status
 from gate.store.bound import Bound
-from gate.store.questions import Question
+from gate.store.questions import Absence, Question
 from gate.store.tables import PENDING, actions
 from gate.usecases.ports import AloneOnly, LikeIt
 
@@ -60,6 +60,9 @@ class Seen:
 
 
 async def retries(bound: Bound, agent_id: str, topic: str, payload_sha256: str, since: datetime) -> int:
+    """Mostly there is none, which is looked up in the commit where that may be presumed."""
+    if bound.presume_none(_RETRY, agent_id, payload_sha256, topic, since):
+        return 0
     ((count,),) = await bound.ask(
         _RETRIES, agent_id=agent_id, topic=topic, payload_sha256=payload_sha256, since=since
     )
@@ -79,6 +82,7 @@ _SEEN = Question(
     )
     .limit(1)
 )
+_RETRY = Absence(actions, "agent_id", "payload_sha256", "topic", "created_at")
 _RETRIES = Question(
     select(func.count())
     .select_from(actions)

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 from sqlalchemy import Executable, Select, Table, bindparam, select
 
 from gate.store.bound import Bound, having
-from gate.store.questions import Question
+from gate.store.questions import Absence, Question
 from gate.usecases.ports import AloneOnly
 
 S = TypeVar("S", bound=Select)
@@ -20,13 +20,20 @@ Asking = Callable[[Question, Mapping[str, Any]], Awaitable[Sequence[Any]]]
 Reading = Callable[[Executable], Awaitable[Sequence[Any]]]
 
 
+Presumed = tuple[Question, tuple[tuple[str, Any], ...]]
+"""A question that has to find a row, with its values."""
+
+
 @dataclass(slots=True)
 class Writes:
-    """What one command writes. First what it rests on: rows that still have these values (`held`), rows to change that
-    must move (`changes`), rows that must be new (`claims`). Where one of them does not hold, nothing of it is written.
-    Then the rest, which cannot fail: rows to add by table, to put over others, to change or remove wherever found."""
+    """What one command writes. First what it rests on: rows that still have these values (`held`, and `presumed`, which
+    many may share and nobody locks), rows that must not be there (`absent`), rows to change that must move (`changes`),
+    rows that must be new (`claims`). Where one of them does not hold, nothing of it is written. Then the rest, which
+    cannot fail: rows to add by table, to put over others, to change or remove wherever found."""
 
     held: list[tuple[Table, Where]] = field(default_factory=list)
+    presumed: list[Presumed] = field(default_factory=list)
+    absent: list[tuple[Absence, tuple[Any, ...]]] = field(default_factory=list)
     changes: list[tuple[Table, Where, Mapping[str, Any]]] = field(default_factory=list)
     claims: list[tuple[Table, dict[str, Any]]] = field(default_factory=list)
     rows: dict[Table, list[dict[str, Any]]] = field(default_factory=dict)
@@ -40,6 +47,26 @@ class Writes:
         return bool(self.rows or self.changes or self.claims or self.over or self.sweeps or self.removed)
 
 
+def presumed(commands: Sequence[Writes], lost: set[int]) -> dict[Presumed, set[int]]:
+    """What the commands that are not lost presume to be there, and the numbers of those who do."""
+    found: dict[Presumed, set[int]] = {}
+    for number, each in enumerate(commands):
+        if number not in lost:
+            for one in each.presumed:
+                found.setdefault(one, set()).add(number)
+    return found
+
+
+def absences(commands: Sequence[Writes], lost: set[int]) -> dict[Absence, list[tuple[int, tuple[Any, ...]]]]:
+    """What the commands that are not lost presume not to be there, with the number of whoever does."""
+    found: dict[Absence, list[tuple[int, tuple[Any, ...]]]] = {}
+    for number, each in enumerate(commands):
+        if number not in lost:
+            for absence, values in each.absent:
+                found.setdefault(absence, []).append((number, values))
+    return found
+
+
 class KeptBack(Bound):
     """Reads what is committed; nothing it writes is seen by anybody, itself included, before the commit.
 
@@ -49,10 +76,13 @@ class KeptBack(Bound):
 
     alone = False
 
-    def __init__(self, *, postgres: bool, asking: Asking, reading: Reading, beside: int = 0) -> None:
+    def __init__(
+        self, *, postgres: bool, asking: Asking, reading: Reading, beside: int = 0, presuming: bool = False
+    ) -> None:
         self.postgres = postgres
         self.writable = True
         self.beside = beside
+        self._presuming = presuming
         self.writes = Writes()
         self._asking = asking
         self._reading = reading
@@ -112,6 +142,16 @@ class KeptBack(Bound):
 
     def rest_on(self, table: Table, where: Where) -> None:
         self.writes.held.append((table, where))
+
+    def presume(self, question: Question, **values: Any) -> bool:
+        if self._presuming:
+            self.writes.presumed.append((question, tuple(values.items())))
+        return self._presuming
+
+    def presume_none(self, absence: Absence, *values: Any) -> bool:
+        if self._presuming:
+            self.writes.absent.append((absence, values))
+        return self._presuming
 
     async def put(self, table: Table, *rows: dict[str, Any]) -> None:
         if rows:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Dialect, Select
+from sqlalchemy import Dialect, Select, Table
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
@@ -29,6 +29,55 @@ class Question:
 
     def _on(self, postgres: bool) -> Text:
         return Text(self.statement, POSTGRESQL if postgres else SQLITE)
+
+
+class Absence:
+    """A kind of row that is expected not to be there: some columns equal, and the last at or after a value."""
+
+    def __init__(self, table: Table, *columns: str) -> None:
+        self.table = table
+        self.columns = columns
+        self.on: Callable[[bool], AbsenceText] = cache(self._on)
+        """Its text for PostgreSQL (True) or SQLite."""
+
+    def _on(self, postgres: bool) -> AbsenceText:
+        return AbsenceText(self, postgres=postgres)
+
+
+class AbsenceText:
+    """The SQL that tells which of many wanted rows are there after all."""
+
+    def __init__(self, absence: Absence, *, postgres: bool) -> None:
+        dialect = POSTGRESQL if postgres else SQLITE
+        kinds = [absence.table.c[name].type for name in absence.columns]
+        self._into = [kind.dialect_impl(dialect).bind_processor(dialect) for kind in kinds]
+        *same, since = [f'"{name}"' for name in absence.columns]
+        found = [f"{name} = c{at}" for at, name in enumerate(same)] + [f"{since} >= c{len(same)}"]
+        self._places = ", ".join(f"c{at}" for at in range(len(kinds)))
+        self._exists = f'EXISTS (SELECT 1 FROM "{absence.table.name}" WHERE {" AND ".join(found)})'  # noqa: S608
+        self.kinds = kinds
+        self._texts: dict[int, str] = {}
+
+    def values(self, given: Sequence[Any]) -> list[Any]:
+        """One row's values as the driver takes them."""
+        return [value if into is None else into(value) for into, value in zip(self._into, given, strict=True)]
+
+    def listed(self, count: int) -> str:
+        """With so many rows of parameters, each preceded by its number."""
+        found = self._texts.get(count)
+        if found is None:
+            marks = f"({', '.join('?' * (len(self.kinds) + 1))})"
+            rows = ", ".join([marks] * count)
+            found = (
+                f"WITH wanted(n, {self._places}) AS (VALUES {rows}) SELECT n FROM wanted WHERE {self._exists}"  # noqa: S608
+            )
+            self._texts[count] = found
+        return found
+
+    def unnested(self, types: Sequence[str]) -> str:
+        """With one array for the numbers and one for each column."""
+        arrays = ", ".join(f"%s::{kind}[]" for kind in ("int4", *types))
+        return f"SELECT n FROM unnest({arrays}) AS wanted(n, {self._places}) WHERE {self._exists}"  # noqa: S608
 
 
 class Text:

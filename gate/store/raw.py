@@ -31,7 +31,7 @@ class Plan:
             for at, into in enumerate(found)
             if into is not None and not isinstance(kinds[at], plain)
         ]
-        self.types = tuple(_array_of(kind) for kind in kinds)
+        self.types = tuple(array_of(kind) for kind in kinds)
         self.names = ", ".join(f'"{name}"' for name in columns)
         self.returning = ", ".join(f'"{name}"' for name in self.key)
         self.name = f'"{table.name}"'
@@ -134,7 +134,8 @@ def _fixed(value: Any) -> bool:
     return value is None or isinstance(value, bool)
 
 
-def _array_of(kind: Any) -> str:
+def array_of(kind: Any) -> str:
+    """What PostgreSQL calls the elements of an array of such values."""
     if isinstance(kind, Instant | BigInteger):
         return "int8"
     if isinstance(kind, Integer):

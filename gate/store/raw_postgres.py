@@ -13,10 +13,10 @@ from typing import Any, LiteralString, cast
 import psycopg
 
 from gate.store.address import Address
-from gate.store.kept_back import Writes
+from gate.store.kept_back import Writes, absences, presumed
 from gate.store.postgres import BOUNDS, connecting, plain_url
-from gate.store.questions import Question, Text
-from gate.store.raw import Plan, by_plan, change, grouped, place
+from gate.store.questions import AbsenceText, Question, Text
+from gate.store.raw import Plan, array_of, by_plan, change, grouped, place
 from gate.usecases.ports import StoreUnavailable
 
 PATIENCE = "SET lock_timeout = '500ms'"
@@ -181,6 +181,10 @@ async def _rested(connection: _Connection, commands: Sequence[Writes], lost: set
             for number, each in live
             if any(table.name == "actions" and where["id"] in changing for table, where, _ in each.changes)
         )
+    presumptions = presumed(commands, lost)
+    absent = absences(commands, lost)
+    sure: list[tuple[set[int], _Cursor]] = []
+    there: list[_Cursor] = []
     looks: list[tuple[int, _Cursor]] = []
     moves: list[tuple[int, _Cursor]] = []
     claims = [
@@ -188,6 +192,11 @@ async def _rested(connection: _Connection, commands: Sequence[Writes], lost: set
     ]
     claimed: list[tuple[Plan, list[tuple[int, dict[str, Any]]], list[list[Any]], _Cursor]] = []
     async with connection.pipeline():
+        for (question, values), whose in presumptions.items():
+            text = question.on(True)
+            sure.append((whose, await _sent(connection, text.sql, text.values(dict(values)))))
+        for absence, wanted in absent.items():
+            there.append(await _sent(connection, *_wanted(absence.on(True), wanted)))
         for number, each in live:
             if number in lost:
                 continue
@@ -201,6 +210,11 @@ async def _rested(connection: _Connection, commands: Sequence[Writes], lost: set
             rows = [how.values(row) for _, row in of]
             sql = f"{_insert(how)} ON CONFLICT DO NOTHING RETURNING {how.returning}"
             claimed.append((how, of, rows, await _sent(connection, sql, _columns(how, rows))))
+    for whose, cursor in sure:
+        if await cursor.fetchone() is None:
+            lost |= whose
+    for cursor in there:
+        lost.update(row[0] for row in await cursor.fetchall())
     for number, cursor in looks:
         if await cursor.fetchone() is None:
             lost.add(number)
@@ -238,6 +252,14 @@ async def _rest(connection: _Connection, commands: Sequence[Writes]) -> None:
             await _sent(connection, how.update, how.values(where, values))
         for table, column, key in each.removed:
             await _sent(connection, f'DELETE FROM "{table.name}" WHERE "{column}" = %s', [key])  # noqa: S608
+
+
+def _wanted(text: AbsenceText, wanted: Sequence[tuple[int, tuple[Any, ...]]]) -> tuple[str, list[str]]:
+    """The statement that finds which of these rows are there, and its parameters."""
+    types = [array_of(kind) for kind in text.kinds]
+    columns = zip(*(text.values(values) for _, values in wanted), strict=True)
+    arrays = [_ARRAYS[kind](column) for kind, column in zip(types, columns, strict=True)]
+    return text.unnested(types), [_numbers([number for number, _ in wanted]), *arrays]
 
 
 async def _sent(connection: _Connection, sql: str, values: Any) -> _Cursor:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from gate.store.kept_back import Writes
+from gate.store.kept_back import Writes, absences, presumed
 from gate.store.questions import Question
 from gate.store.raw import Plan, by_plan, change, grouped, place
 from gate.store.sqlite import PRAGMAS
@@ -110,6 +110,7 @@ def _rested(db: sqlite3.Connection, commands: Sequence[Writes], lost: set[int]) 
     """Write what may turn out impossible, and note whose it was. False: something of one that lost was written, so all
     is to be done again without it."""
     begun: set[int] = set()
+    _presumed(db, commands, lost)
     for number, each in enumerate(commands):
         if number in lost:
             continue
@@ -144,6 +145,19 @@ def _rested(db: sqlite3.Connection, commands: Sequence[Writes], lost: set[int]) 
             else:
                 lost.add(number)
     return not begun & lost
+
+
+def _presumed(db: sqlite3.Connection, commands: Sequence[Writes], lost: set[int]) -> None:
+    """Note whose presumptions were wrong. What many presume is looked up once."""
+    for (question, values), whose in presumed(commands, lost).items():
+        text = question.on(False)
+        if db.execute(text.sql, text.values(dict(values))).fetchone() is None:
+            lost |= whose
+    for absence, wanted in absences(commands, lost).items():
+        text = absence.on(False)
+        rows = [[number, *text.values(values)] for number, values in wanted]
+        for some in _portions(rows):
+            lost.update(n for (n,) in db.execute(text.listed(len(some)), _flat(some)))
 
 
 def _rest(db: sqlite3.Connection, commands: Sequence[Writes]) -> None:

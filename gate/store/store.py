@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gate.store import postgres, sqlite, standing, tables
 from gate.store.address import Address, parse_address
+from gate.store.agents import Held
 from gate.store.batches import Batches
 from gate.store.bound import Bound
 from gate.store.history import Seen
@@ -53,6 +54,7 @@ class SqlStore:
         self._clock = clock
         self._sealer = sealer
         self._seen = Seen()
+        self._held = Held()
         self._lock = sqlite.FileLock(address.path) if address.path is not None and exclusive else None
         self._turn = asyncio.Lock() if address.path is not None else None
         self._engines: list[AsyncEngine] = []
@@ -133,9 +135,9 @@ class SqlStore:
         """
         return self._transaction(writable=True)
 
-    def together(self, turn: str) -> AbstractAsyncContextManager[Transaction]:
+    def together(self, turn: str, *, presuming: bool = False) -> AbstractAsyncContextManager[Transaction]:
         """A cancellation before its batch is begun stores nothing; a later one waits for the commit."""
-        return self._together(turn)
+        return self._together(turn, presuming)
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that sees one state of the database and cannot change it."""
@@ -189,7 +191,7 @@ class SqlStore:
     @asynccontextmanager
     async def _transaction(self, *, writable: bool) -> AsyncIterator[Transaction]:
         async with self._bound(writable=writable) as bound:
-            yield SqlTransaction(bound, self._clock, self._sealer, self._seen)
+            yield SqlTransaction(bound, self._clock, self._sealer, self._seen, self._held)
 
     @property
     def now(self) -> Transaction:
@@ -201,10 +203,11 @@ class SqlStore:
             self._clock,
             self._sealer,
             self._seen,
+            self._held,
         )
 
     @asynccontextmanager
-    async def _together(self, turn: str) -> AsyncIterator[Transaction]:
+    async def _together(self, turn: str, presuming: bool) -> AsyncIterator[Transaction]:
         batches = self._batches
         if not self._engines or batches is None:
             raise StoreUnavailable("The store is not open.")
@@ -212,9 +215,13 @@ class SqlStore:
             beside = batches.enter(turn)
             try:
                 bound = KeptBack(
-                    postgres=self.address.postgres, asking=batches.ask, reading=self._read, beside=beside
+                    postgres=self.address.postgres,
+                    asking=batches.ask,
+                    reading=self._read,
+                    beside=beside,
+                    presuming=presuming,
                 )
-                yield SqlTransaction(bound, self._clock, self._sealer, self._seen)
+                yield SqlTransaction(bound, self._clock, self._sealer, self._seen, self._held)
                 if bound.writes.anything:
                     await batches.commit(turn, bound.writes)
             finally:

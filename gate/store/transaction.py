@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gate.store.actions import SqlActions
-from gate.store.agents import SqlAgents
+from gate.store.agents import Held, SqlAgents
 from gate.store.asks import SqlAsks
 from gate.store.audit import SqlAudit
 from gate.store.bound import Bound
@@ -33,9 +33,10 @@ class SqlTransaction:
     """Implements `ports.Transaction`. Most touch a few aggregates, so each is made when it is asked for; only `actions`
     knows what was read and written before."""
 
-    def __init__(self, bound: Bound, clock: Clock, sealer: Sealer, seen: Seen) -> None:
+    def __init__(self, bound: Bound, clock: Clock, sealer: Sealer, seen: Seen, held: Held) -> None:
         self._bound = bound
         self._sealer = sealer
+        self._held = held
         self.actions = SqlActions(bound, clock, sealer, seen)
 
     @property
@@ -104,7 +105,7 @@ class SqlTransaction:
 
     @property
     def agents(self) -> SqlAgents:
-        return SqlAgents(self._bound)
+        return SqlAgents(self._bound, self._held)
 
     @property
     def listings(self) -> SqlListings:

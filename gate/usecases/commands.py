@@ -14,12 +14,15 @@ from gate.domain.request import ActionRecord, Choice, Grant, Result
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SubmitAction:
-    """An authenticated agent proposes. `body_sha256` tells a repeated Idempotency-Key from a reused one."""
+    """An authenticated agent proposes. `body_sha256` tells a repeated Idempotency-Key from a reused one. `key_sha256`
+    is the hash of the agent's key where it still has to be looked up whether that is good: nothing is stored, nor told,
+    unless it is."""
 
     agent: Agent
     proposal: Proposal
     body_sha256: str
     idempotency_key: str | None = None
+    key_sha256: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

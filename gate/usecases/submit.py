@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from itertools import count
 
 from gate.contract.canonical import payload_sha256
 from gate.domain.audit import canonical_bytes
@@ -22,8 +21,13 @@ from gate.usecases.commands import Done, SubmitAction
 from gate.usecases.directory import directory_now
 from gate.usecases.judging import judge
 from gate.usecases.loads import loads_for, looked_at
-from gate.usecases.ports import Deps, Outrun, Rules, Transaction
-from gate.usecases.transact import UNKNOWN, announce, commit, road
+from gate.usecases.ports import AloneOnly, Deps, Outrun, Rules, Transaction
+from gate.usecases.transact import ALONE, UNKNOWN, announce, commit, presuming_road
+
+KEY_CHANGED = Refused(
+    code="unauthenticated",
+    sentence="This key was revoked, rotated out or given other rights at this very moment.",
+)
 
 
 async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
@@ -42,14 +46,17 @@ async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
             sentence=problem,
             problems=(FieldProblem(pointer="/callback_url", code="callback_refused", detail=problem),),
         )
-    for attempt in count():
+    attempt = 0
+    while True:
         try:
-            async with road(deps, attempt, cmd.agent.id) as tx:
+            async with presuming_road(deps, attempt, cmd.agent.id) as tx:
+                rules, now = deps.rules.current, deps.clock.now()
+                if cmd.key_sha256 is not None and not await tx.agents.still(cmd.agent, cmd.key_sha256, now):
+                    return KEY_CHANGED
                 # At first the key is taken for new: whether it is, the commit finds out anyway.
                 before = await _replayed(tx, cmd) if attempt else None
                 if before is not None:
                     return before
-                rules, now = deps.rules.current, deps.clock.now()
                 verdict = await judge(tx, rules, cmd.agent, cmd.proposal, digest, now)
                 asks = verdict.decision is Decision.REQUIRE_APPROVAL
                 # Only what waits has a twin: what policy answers at once does not pay for looking.
@@ -62,18 +69,20 @@ async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
                     changes, grant = [joined], None
                 else:
                     if verdict.plan is not None and looked_at(rules.policy.care):
-                        if not attempt:
-                            raise Outrun  # who is asked is chosen by one at a time, and never in a shared commit
                         await tx.asks.choosing()
                     changes = [await _first(deps, tx, cmd, digest, rules, verdict, now)]
                     grant = await _stored(deps, tx, cmd, changes, twin)
+        except AloneOnly:
+            attempt = ALONE
+            continue
         except Outrun:
-            # Mostly a concurrent twin took the key or the place and has committed: the next turn finds it.
+            # Mostly a concurrent twin took the key or the place and has committed, or it is a retry: the next turn
+            # finds it.
+            attempt += 1
             continue
         record = changes[-1].record
         announce(deps, record.id, changes)
         return Done(record=record, grant=grant, joined=joined is not None)
-    raise AssertionError("unreachable")
 
 
 async def _stored(

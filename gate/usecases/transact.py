@@ -36,6 +36,15 @@ def road(deps: Deps, attempt: int, turn: str) -> AbstractAsyncContextManager[Tra
     return deps.store.together(turn) if attempt == 0 else deps.store.writing()
 
 
+ALONE = 2
+"""The attempt of `presuming_road` that shares its commit with nobody."""
+
+
+def presuming_road(deps: Deps, attempt: int, turn: str) -> AbstractAsyncContextManager[Transaction]:
+    """As `road`, with an attempt before it that presumes what is mostly so."""
+    return deps.store.together(turn, presuming=True) if attempt == 0 else road(deps, attempt - 1, turn)
+
+
 async def commit(deps: Deps, tx: Transaction, before: ActionRecord | None, changes: list[Change]) -> None:
     """Write changes in the open transaction: state, audit records and outbox rows together (INV-33, INV-44).
 

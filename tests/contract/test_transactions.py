@@ -11,6 +11,7 @@ import sqlalchemy.exc
 from sqlalchemy import func, select, text
 
 from gate.store import SqlStore, open_store, tables
+from gate.store.agents import Held
 from gate.store.history import Seen
 from gate.store.sealing import Sealer
 from gate.store.transaction import SqlTransaction
@@ -337,7 +338,7 @@ async def test_what_waits_too_long_is_unavailable(store: SqlStore, other_store: 
     async def impatient() -> None:
         async with other_store._bound(writable=True) as bound:
             await bound.connection.execute(text("SET LOCAL lock_timeout = '50ms'"))
-            await SqlTransaction(bound, SetClock(), Sealer(KEYS), Seen()).actions.save(
+            await SqlTransaction(bound, SetClock(), Sealer(KEYS), Seen(), Held()).actions.save(
                 approved(action(), "bo"), expected_revision=1
             )
 

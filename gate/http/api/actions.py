@@ -45,6 +45,7 @@ async def propose(call: Call) -> web.Response:
         proposal=to_proposal(body),
         body_sha256="" if key is None else hashlib.sha256(canonical(sent)).hexdigest(),
         idempotency_key=key,
+        key_sha256=call.key_sha256,
     )
     done = await submit(call.deps, command)
     if isinstance(done, Refused):
@@ -245,6 +246,7 @@ ENDPOINTS = (
         "but `context.run_id` joins it: people are asked once, and the answer is that action, with "
         "`Signoff-Joined: true`.",
         scopes=PROPOSE,
+        rests_on_key=True,
         body=ActionIn,
         request_headers=(
             Header(

@@ -131,6 +131,16 @@ class Agents(Protocol):
         """The agent of a live key; None for unknown, rotated out or revoked ones."""
         ...
 
+    def remembered(self, key_sha256: str) -> Agent | None:
+        """Who held the key when this process last looked, without a look; None where that is not known. To be relied
+        on only where `still` follows."""
+        ...
+
+    async def still(self, agent: Agent, key_sha256: str, now: datetime) -> bool:
+        """Whether the key is live and exactly this agent's. A presuming transaction says yes, and is stored only if it
+        is so."""
+        ...
+
     async def by_name(self, name: str) -> StoredAgent | None: ...
 
     async def replace(self, stored: StoredAgent) -> None: ...

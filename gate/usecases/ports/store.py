@@ -84,13 +84,17 @@ class Store(Protocol):
 
     def writing(self) -> AbstractAsyncContextManager[Transaction]: ...
 
-    def together(self, turn: str) -> AbstractAsyncContextManager[Transaction]:
+    def together(self, turn: str, *, presuming: bool = False) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that is committed with those of others, at a fraction of the cost, and durable like any other
         when it is left. `turn` is whose it is: everybody is served in turn.
 
         It reads what is committed, and its writes are seen by nobody before that, itself included. Where something it
         rests on has changed meanwhile it ends in `Outrun`, and nothing of it is stored. It raises `AloneOnly` for what
         it cannot do, `Crowded` where there are too many already.
+
+        `presuming`: what is mostly so (a key that was good a moment ago still is; nothing like it was proposed lately)
+        is taken for true and looked up in the commit, for all of them at once. Where it was not so, that one ends in
+        `Outrun`, and the caller asks for real with the next attempt.
         """
         ...
 

@@ -77,6 +77,19 @@ async def test_a_revoked_key_stops_at_once_and_a_rotated_one_when_its_overlap_en
     assert (await door.get("/v1/actions", key="other")).status == 401
 
 
+async def test_a_key_revoked_between_two_proposals_is_told_nothing_more(door: Door) -> None:
+    """Its holder is remembered from the proposal before; neither a good nor a broken body gets past that."""
+    assert (await door.propose("crm.read")).status == 200
+    async with door.world.store.writing() as tx:
+        stored = await tx.agents.by_name("support-bot")
+        assert stored is not None
+        await tx.agents.replace(replace(stored, revoked_at=door.world.clock.now()))
+    for fields in ({"agent": "other-bot"}, {}, {}):
+        got = await door.propose("crm.read", **fields)
+        assert (got.status, got.code) == (401, "unauthenticated")
+        assert "WWW-Authenticate" in got.headers
+
+
 async def test_the_actor_is_the_key_and_never_the_body(door: Door) -> None:
     got = await door.propose("crm.read", agent="other-bot")
     assert got.status == 422

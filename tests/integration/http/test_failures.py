@@ -26,8 +26,8 @@ class Failing:
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
         return self._failing(self.inner.writing())
 
-    def together(self, turn: str) -> AbstractAsyncContextManager[Transaction]:
-        return self._failing(self.inner.together(turn))
+    def together(self, turn: str, *, presuming: bool = False) -> AbstractAsyncContextManager[Transaction]:
+        return self._failing(self.inner.together(turn, presuming=presuming))
 
     @asynccontextmanager
     async def _failing(self, inner: AbstractAsyncContextManager[Transaction]) -> AsyncIterator[Transaction]:

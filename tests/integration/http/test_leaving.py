@@ -50,8 +50,8 @@ class Slow:
     def writing(self) -> AbstractAsyncContextManager[Transaction]:
         return self._slowly(self.inner.writing())
 
-    def together(self, turn: str) -> AbstractAsyncContextManager[Transaction]:
-        return self._slowly(self.inner.together(turn))
+    def together(self, turn: str, *, presuming: bool = False) -> AbstractAsyncContextManager[Transaction]:
+        return self._slowly(self.inner.together(turn, presuming=presuming))
 
     @asynccontextmanager
     async def _slowly(self, inner: AbstractAsyncContextManager[Transaction]) -> AsyncIterator[Transaction]:
