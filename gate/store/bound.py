@@ -9,7 +9,10 @@ from sqlalchemy import ColumnElement, Executable, Row, Select, Table, and_, dele
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gate.store import arrays
+from gate.store.arrays import array, columns
 from gate.store.questions import Absence, Question
+from gate.store.raw import array_of, grouped
 
 S = TypeVar("S", bound=Select)
 
@@ -69,7 +72,13 @@ class Bound:
 
     async def remove(self, table: Table, column: str, keys: Sequence[Any]) -> None:
         """Delete the rows that have one of these keys."""
-        if keys:
+        if not keys:
+            return
+        if self.postgres:
+            kind = array_of(table.c[column].type)
+            sql = f'DELETE FROM "{table.name}" WHERE "{column}" = ANY(%s::{kind}[])'  # noqa: S608 - names of ours
+            await self.connection.exec_driver_sql(sql, (array(kind, keys),))
+        else:
             await self.moved(delete(table).where(table.c[column].in_(keys)))
 
     async def hold(
@@ -95,6 +104,9 @@ class Bound:
         """Insert rows; a conflict is an error."""
         if len(rows) == 1:
             await self.connection.execute(insert(table).inline(), rows[0])
+        elif rows and self.postgres:
+            for how, values in grouped([(table, row) for row in rows], postgres=True).items():
+                await self.connection.exec_driver_sql(arrays.insert(how), tuple(columns(how, values)))
         elif rows:
             await self.connection.execute(insert(table).inline(), list(rows))
 

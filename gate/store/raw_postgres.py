@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString, cast
 
 import psycopg
 
 from gate.store.address import Address
+from gate.store.arrays import array, columns, insert
 from gate.store.kept_back import Writes, absences, presumed
 from gate.store.postgres import BOUNDS, connecting, plain_url
 from gate.store.questions import AbsenceText, Question, Text
@@ -208,8 +209,8 @@ async def _rested(connection: _Connection, commands: Sequence[Writes], lost: set
                 moves.append((number, await _sent(connection, how.update, how.values(where, values))))
         for how, of in by_plan(claims, postgres=True).items():
             rows = [how.values(row) for _, row in of]
-            sql = f"{_insert(how)} ON CONFLICT DO NOTHING RETURNING {how.returning}"
-            claimed.append((how, of, rows, await _sent(connection, sql, _columns(how, rows))))
+            sql = f"{insert(how)} ON CONFLICT DO NOTHING RETURNING {how.returning}"
+            claimed.append((how, of, rows, await _sent(connection, sql, columns(how, rows))))
     for whose, cursor in sure:
         if await cursor.fetchone() is None:
             lost |= whose
@@ -240,12 +241,12 @@ async def _rest(connection: _Connection, commands: Sequence[Writes]) -> None:
     for table in sorted(tables, key=place):
         rows = [(table, row) for each in commands for row in each.rows.get(table, ())]
         for how, values in grouped(rows, postgres=True).items():
-            await _sent(connection, _insert(how), _columns(how, values))
+            await _sent(connection, insert(how), columns(how, values))
     over = [pair for each in commands for pair in each.over]
     for how, values in grouped(over, postgres=True).items():
         # One at a time: a single statement refuses to put two rows over one another.
         for row in values:
-            await _sent(connection, f"{_insert(how)} {how.over}", _columns(how, [row]))
+            await _sent(connection, f"{insert(how)} {how.over}", columns(how, [row]))
     for each in commands:
         for table, where, values in each.sweeps:
             how = change(table, where, values, postgres=True)
@@ -258,65 +259,13 @@ def _wanted(text: AbsenceText, wanted: Sequence[tuple[int, tuple[Any, ...]]]) ->
     """The statement that finds which of these rows are there, and its parameters."""
     types = [array_of(kind) for kind in text.kinds]
     columns = zip(*(text.values(values) for _, values in wanted), strict=True)
-    arrays = [_ARRAYS[kind](column) for kind, column in zip(types, columns, strict=True)]
-    return text.unnested(types), [_numbers([number for number, _ in wanted]), *arrays]
+    arrays = [array(kind, column) for kind, column in zip(types, columns, strict=True)]
+    return text.unnested(types), [array("int4", [number for number, _ in wanted]), *arrays]
 
 
 async def _sent(connection: _Connection, sql: str, values: Any) -> _Cursor:
     """A statement under way in the open pipeline; its text is made of names of ours, its values are parameters."""
     return await connection.cursor().execute(cast("LiteralString", sql), values)
-
-
-def _insert(how: Plan) -> str:
-    found = _INSERTS.get(how)
-    if found is None:
-        arrays = ", ".join(f"%s::{kind}[]" for kind in how.types)
-        found = f"INSERT INTO {how.name} ({how.names}) SELECT * FROM unnest({arrays})"  # noqa: S608
-        _INSERTS[how] = found
-    return found
-
-
-_INSERTS: dict[Plan, str] = {}
-
-
-def _columns(how: Plan, rows: Sequence[Sequence[Any]]) -> list[str]:
-    """The rows as one array a column, in PostgreSQL's own notation: making it here costs a tenth of the driver's."""
-    return [_ARRAYS[kind](column) for kind, column in zip(how.types, zip(*rows, strict=True), strict=True)]
-
-
-def _texts(values: Iterable[str | None]) -> str:
-    return (
-        "{"
-        + ",".join(
-            [
-                "NULL" if value is None else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-                for value in values
-            ]
-        )
-        + "}"
-    )
-
-
-def _numbers(values: Iterable[float | None]) -> str:
-    return "{" + ",".join(["NULL" if value is None else repr(value) for value in values]) + "}"
-
-
-def _booleans(values: Iterable[bool | None]) -> str:
-    return "{" + ",".join(["NULL" if value is None else "t" if value else "f" for value in values]) + "}"
-
-
-def _bytes(values: Iterable[bytes | None]) -> str:
-    return "{" + ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values]) + "}"
-
-
-_ARRAYS = {
-    "text": _texts,
-    "int8": _numbers,
-    "int4": _numbers,
-    "float8": _numbers,
-    "bool": _booleans,
-    "bytea": _bytes,
-}
 
 
 def _unavailable(problem: psycopg.Error) -> StoreUnavailable:

@@ -147,9 +147,9 @@ def changing_columns(record: ActionRecord, before: ActionRecord | None, seal: Se
     if before is None or record.verdict is not before.verdict or record.plan is not before.plan:
         columns["judged"] = _judged(record)
     if before is None or record.asked is not before.asked:
-        columns["asked"] = codec.NAMES.dumps(record.asked)
+        columns["asked"] = codec.NAMES.dumps(record.asked) if record.asked else _NOBODY
     if before is None or record.called is not before.called:
-        columns["called"] = codec.NAMES.dumps(record.called)
+        columns["called"] = codec.NAMES.dumps(record.called) if record.called else _NOBODY
     return sealed(actions, columns, seal)
 
 
@@ -181,6 +181,7 @@ def _judged(record: ActionRecord) -> str | None:
 
 
 _NOTHING = codec.Judged()
+_NOBODY = codec.NAMES.dumps(())
 
 
 def version_row(action_id: str, version: Version, seal: Seal) -> dict[str, Any]:

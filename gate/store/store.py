@@ -137,7 +137,7 @@ class SqlStore:
 
     def together(self, turn: str, *, presuming: bool = False) -> AbstractAsyncContextManager[Transaction]:
         """A cancellation before its batch is begun stores nothing; a later one waits for the commit."""
-        return self._together(turn, presuming)
+        return _Together(self, turn, presuming)
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         """A transaction that sees one state of the database and cannot change it."""
@@ -191,41 +191,16 @@ class SqlStore:
     @asynccontextmanager
     async def _transaction(self, *, writable: bool) -> AsyncIterator[Transaction]:
         async with self._bound(writable=writable) as bound:
-            yield SqlTransaction(bound, self._clock, self._sealer, self._seen, self._held)
+            yield self._bind_to(bound)
 
     @property
     def now(self) -> Transaction:
         """Raises StoreUnavailable where the store is not open."""
         if self._batches is None:
             raise StoreUnavailable("The store is not open.")
-        return SqlTransaction(
-            LookOnly(postgres=self.address.postgres, asking=self._batches.ask, reading=self._read),
-            self._clock,
-            self._sealer,
-            self._seen,
-            self._held,
+        return self._bind_to(
+            LookOnly(postgres=self.address.postgres, asking=self._batches.ask, reading=self._read)
         )
-
-    @asynccontextmanager
-    async def _together(self, turn: str, presuming: bool) -> AsyncIterator[Transaction]:
-        batches = self._batches
-        if not self._engines or batches is None:
-            raise StoreUnavailable("The store is not open.")
-        with self._counted():
-            beside = batches.enter(turn)
-            try:
-                bound = KeptBack(
-                    postgres=self.address.postgres,
-                    asking=batches.ask,
-                    reading=self._read,
-                    beside=beside,
-                    presuming=presuming,
-                )
-                yield SqlTransaction(bound, self._clock, self._sealer, self._seen, self._held)
-                if bound.writes.anything:
-                    await batches.commit(turn, bound.writes)
-            finally:
-                batches.leave(turn)
 
     async def _read(self, statement: Executable) -> Sequence[Any]:
         async with self._bound(writable=False) as bound:
@@ -261,16 +236,62 @@ class SqlStore:
         finally:
             self._turn.release()
 
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def _enter(self) -> None:
         self._open += 1
         self._idle.clear()
+
+    def _leave(self) -> None:
+        self._open -= 1
+        if self._open == 0:
+            self._idle.set()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._enter()
         try:
             yield
         finally:
-            self._open -= 1
-            if self._open == 0:
-                self._idle.set()
+            self._leave()
+
+    def _bind_to(self, bound: Bound) -> SqlTransaction:
+        return SqlTransaction(bound, self._clock, self._sealer, self._seen, self._held)
+
+
+class _Together(AbstractAsyncContextManager[Transaction]):
+    """A transaction whose writes are committed with those of others when it is left well. A class and no generator,
+    because every proposal passes here."""
+
+    __slots__ = ("_batches", "_bound", "_presuming", "_store", "_turn")
+
+    def __init__(self, store: SqlStore, turn: str, presuming: bool) -> None:
+        self._store = store
+        self._turn = turn
+        self._presuming = presuming
+
+    async def __aenter__(self) -> Transaction:
+        store = self._store
+        batches = store._batches
+        if not store._engines or batches is None:
+            raise StoreUnavailable("The store is not open.")
+        beside = batches.enter(self._turn)
+        store._enter()
+        self._batches = batches
+        self._bound = KeptBack(
+            postgres=store.address.postgres,
+            asking=batches.ask,
+            reading=store._read,
+            beside=beside,
+            presuming=self._presuming,
+        )
+        return store._bind_to(self._bound)
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None and self._bound.writes.anything:
+                await self._batches.commit(self._turn, self._bound.writes)
+        finally:
+            self._batches.leave(self._turn)
+            self._store._leave()
 
 
 def _take_note(task: asyncio.Task[Any]) -> None:
