@@ -75,6 +75,8 @@ class Storm:
     """Brings the faults about, one after the other."""
 
     stage: Stage
+    room_mb: int
+    """What PostgreSQL's file system holds."""
     happened: Counter[str] = field(default_factory=Counter)
     recovered: list[float] = field(default_factory=list)
     """Seconds from SIGKILL to serving again."""
@@ -179,17 +181,22 @@ class Storm:
 
     async def _fill(self, seconds: float) -> None:
         """Leave PostgreSQL no room; where it gives up over that, it is started again with room."""
-        filler = self.stage.data / "filler"
-        room = os.statvfs(self.stage.data)
-        left = room.f_bavail * room.f_frsize
-        try:
-            with suppress(OSError), filler.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, max(left - 64 * 1024, 1))
-            await asyncio.sleep(seconds)  # the fault itself
-        finally:
-            filler.unlink(missing_ok=True)
+        while not await self._resize(self._held() + 64 * 1024):
+            pass  # it has grown meanwhile
+        await asyncio.sleep(seconds)  # the fault itself
+        assert await self._resize(self.room_mb << 20)
         if not self.stage.server.serves:
             await asyncio.to_thread(self.stage.server.restart)
+
+    def _held(self) -> int:
+        room = os.statvfs(self.stage.data)
+        return (room.f_blocks - room.f_bfree) * room.f_frsize
+
+    async def _resize(self, size: int) -> bool:
+        """False where more than that is held already."""
+        command = ("mount", "-o", f"remount,size={size}", str(self.stage.data))
+        mount = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+        return await mount.wait() == 0
 
     async def _slack_for(self, what: str, lasting: float, **details: float) -> None:
         await self.stage.slack.fault(what, **details)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -58,6 +59,8 @@ class Replica:
     up: asyncio.Event = field(default_factory=asyncio.Event)
     starts: list[float] = field(default_factory=list)
     """Seconds from each launch to serving."""
+    used: list[float] = field(default_factory=list)
+    """Seconds of processor time that each took."""
 
     async def start(self) -> None:
         began = time.monotonic()
@@ -71,6 +74,7 @@ class Replica:
         line = await self.running.aexpect(r'"event": ?"gate.started".*"url": ?"([^"]+)"', within=120)
         self.url = line[1]
         self.starts.append(time.monotonic() - began)
+        self.used.append(_processor_time(self.running.pid))
         self.up.set()
 
     async def insist_on_start(self) -> None:
@@ -88,6 +92,15 @@ class Replica:
             await asyncio.to_thread(self.running.crash)
 
 
+def _processor_time(pid: int) -> float:
+    """Seconds that a process has used so far; 0 where the kernel shows none."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @dataclass
 class Stage:
     """Everything that runs, and what those outside have seen."""
@@ -102,6 +115,8 @@ class Stage:
     journal: Journal
     hooks_url: str
     data: Path
+    called_back: asyncio.Event
+    """Set with every callback that arrives."""
 
     async def anybody(self, chance: float) -> Replica:
         """Some replica that serves, chosen by a number from 0 to 1."""
@@ -112,6 +127,18 @@ class Stage:
             )
         up = [each for each in self.replicas if each.up.is_set()]
         return up[int(chance * len(up)) % len(up)]
+
+    async def told(self, *, within: float) -> None:
+        """Returns when the workspace changes or a callback arrives, or when the time is over."""
+        self.called_back.clear()
+        news = (
+            asyncio.create_task(self.slack.changed(within=within)),
+            asyncio.create_task(self.called_back.wait()),
+        )
+        await asyncio.wait(news, return_when=asyncio.FIRST_COMPLETED)
+        for task in news:
+            task.cancel()
+        await asyncio.gather(*news, return_exceptions=True)
 
     async def ask(
         self, url: str, method: str, path: str, body: Json | None = None, **headers: str
@@ -135,7 +162,8 @@ async def stage(
     processes: Processes, folder: Path, *, data: Path | None = None, replicas: int = 3
 ) -> AsyncIterator[Stage]:
     """All of it, started; `data` is where PostgreSQL keeps its files."""
-    server = OwnServer(durable=True, data=data)
+    server = OwnServer({"max_wal_size": "256MB", "shared_buffers": "128MB"}, durable=True, data=data)
+    called_back = asyncio.Event()
     journal = Journal(folder / "clients.jsonl")
     relays: list[Relay] = []
     try:
@@ -144,7 +172,7 @@ async def stage(
         (folder / "keys").mkdir(mode=0o700)
         async with (
             slack_running(processes, folder, workspace(), rate_limits=False) as slack,
-            _receiver(folder / "hooks.jsonl") as hooks_url,
+            _receiver(folder / "hooks.jsonl", called_back) as hooks_url,
             aiohttp.ClientSession(
                 trust_env=False,
                 timeout=aiohttp.ClientTimeout(total=40),
@@ -177,6 +205,7 @@ async def stage(
                 journal=journal,
                 hooks_url=hooks_url,
                 data=data or folder,
+                called_back=called_back,
             )
             for each in found:
                 if each.running is not None:
@@ -203,7 +232,7 @@ def _at(url: str, port: int) -> str:
 
 
 @asynccontextmanager
-async def _receiver(path: Path) -> AsyncIterator[str]:
+async def _receiver(path: Path, called_back: asyncio.Event) -> AsyncIterator[str]:
     """Notes each callback, and refuses every fifth the first time, so that retries are seen."""
     journal, count = Journal(path), 0
 
@@ -222,6 +251,7 @@ async def _receiver(path: Path) -> AsyncIterator[str]:
             taken=taken,
         )
         journal.flush()
+        called_back.set()
         return web.Response(status=204 if taken else 503)
 
     app = web.Application()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -29,6 +30,8 @@ class Viewer:
         self._changed = asyncio.Event()
         self._waiting: dict[tuple[str, str], Json] = {}
         self._ephemeral: dict[str, dict[str, Json]] = defaultdict(dict)
+        self._times: dict[str, list[str]] = defaultdict(list)
+        """When each person was told something, in order."""
         self._stacks: dict[str, list[Json]] = {}
 
     def waiting(self) -> list[Json]:
@@ -37,12 +40,13 @@ class Viewer:
 
     def newest(self, user: str) -> str:
         """The time of what this person was told last."""
-        return max(self._ephemeral[user], default="")
+        return self._times[user][-1] if self._times[user] else ""
 
     def told(self, user: str, after: str) -> Json | None:
         """What this person was told first after that."""
-        times = [ts for ts in self._ephemeral[user] if ts > after]
-        return self._ephemeral[user][min(times)] if times else None
+        times = self._times[user]
+        place = bisect_right(times, after)
+        return self._ephemeral[user][times[place]] if place < len(times) else None
 
     def form(self, user: str, what: str) -> Json | None:
         """The form on top, where it is this one."""
@@ -84,6 +88,7 @@ class Viewer:
     def _begin(self, state: Json) -> None:
         self._waiting.clear()
         self._ephemeral.clear()
+        self._times.clear()
         for message in state["messages"]:
             self._message(message)
         self._stacks = dict(state["stacks"])
@@ -104,7 +109,10 @@ class Viewer:
 
     def _message(self, message: Json) -> None:
         if message["visible_to"]:
-            self._ephemeral[message["visible_to"]][message["ts"]] = message
+            user, ts = message["visible_to"], message["ts"]
+            if ts not in self._ephemeral[user]:
+                insort(self._times[user], ts)
+            self._ephemeral[user][ts] = message
         elif card_action(message) is not None:
             place = message["channel"], message["ts"]
             if "approve" in buttons(message):
