@@ -71,14 +71,15 @@ class CardDesk:
             card = await self._stored(action_id)
             if card is not None and card.digest is not None and not await self._outgrew(card):
                 return await self._in_digest(card, card.digest, own)
+            if card is not None and card.ts is None and card.digest is None:
+                card = await self._look_for(card, own)
+            await self._has_its_turn(action_id, card)
             view = await self.view(action_id, own)
             if view is None:
                 return None
             message = await drawn(view, lambda: render(view))
             if card is not None and card.digest is not None:
                 return await self._leave(view, card, message, own)
-            if card is not None and card.ts is None:
-                card = await self._look_for(card, own)
             if card is None or card.ts is None:
                 card = await self._post(view, message, first=card is None, own=own)
             elif card.rendered_sha256 != sha256_of(message):
@@ -87,6 +88,19 @@ class CardDesk:
                 return card
             self._changed()
             return card
+
+    async def _has_its_turn(self, action_id: str, card: Card | None) -> None:
+        """Raises `SlackFailure` before anything is drawn up that would have to wait long for Slack."""
+        record = await self._record(action_id)
+        if record is None:
+            return
+        urgent = record.verdict.effective.risk is Risk.CRITICAL
+        if card is not None and card.ts is not None:
+            self._web.soon("chat.update", urgent=urgent)
+            return
+        channel = await self._places.first(record.plan)
+        if channel is not None:
+            self._web.soon(POST, channel, urgent=urgent)
 
     async def view(self, action_id: str, own: Own) -> ActionView | None:
         """The view with everybody who is asked known by their Slack id, as far as Slack knows them."""
@@ -234,12 +248,10 @@ class CardDesk:
                 await self._posting.update(card.channel, ts, gone)
 
     async def _record(self, action_id: str) -> ActionRecord | None:
-        async with self._deps.store.reading() as tx:
-            return await tx.actions.get(action_id)
+        return await self._deps.store.now.actions.get(action_id)
 
     async def _stored(self, action_id: str) -> Card | None:
-        async with self._deps.store.reading() as tx:
-            return await tx.cards.get(action_id)
+        return await self._deps.store.now.cards.get(action_id)
 
     async def _place(self, card: Card) -> bool:
         async with self._deps.store.writing() as tx:

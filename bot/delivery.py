@@ -28,7 +28,9 @@ from bot.posting import BROKEN_SETTLE, POST, SETTLE, Unsettled
 from bot.roster import Roster
 from bot.slack_errors import SlackFailure, Trouble
 from bot.web import Calls
+from gate.domain.bursts import urgent
 from gate.domain.request import Choice, Status
+from gate.domain.risk import Risk
 from gate.usecases.cards import queue, thread_event
 from gate.usecases.delegations import delegation_view
 from gate.usecases.lending import at_its_turn
@@ -94,8 +96,7 @@ class SlackChannel:
 
     async def card_link(self, action_id: str) -> str | None:
         """Where the card stands; None where there is none yet, or Slack does not say within a moment."""
-        async with self._deps.store.reading() as tx:
-            card = await tx.cards.get(action_id)
+        card = await self._deps.store.now.cards.get(action_id)
         if card is None or card.ts is None:
             return None
         try:
@@ -178,6 +179,13 @@ class SlackChannel:
         )
 
     async def _thread(self, message: Message, own: Own) -> Delivery:
+        now = self._deps.store.now
+        placed, record = await asyncio.gather(
+            now.cards.get(message.action_id), now.actions.get(message.action_id)
+        )
+        if placed is not None and placed.digest is None and placed.ts is not None and record is not None:
+            critical = record.verdict.effective.risk is Risk.CRITICAL
+            self._web.soon(POST, placed.channel, urgent=critical)
         event = await thread_event(self._deps, message)
         if event is None:
             return Delivered()
@@ -251,9 +259,10 @@ class SlackChannel:
     async def _needs_no_look(self, message: Message, person_id: str, why: str, own: Own) -> Delivery | None:
         """What becomes of a message to whom its card has told already, or who is called once a minute at most, without
         drawing up all there is to say about its action; in a burst this is nearly every one."""
-        async with self._deps.store.reading() as tx:
-            card = await tx.cards.get(message.action_id)
-            record = await tx.actions.get(message.action_id)
+        now = self._deps.store.now
+        card, record = await asyncio.gather(
+            now.cards.get(message.action_id), now.actions.get(message.action_id)
+        )
         if card is None or card.ts is None or record is None:
             return None
         if why == "asked" and "held" not in message.body:
@@ -262,8 +271,12 @@ class SlackChannel:
                 return Delivered()
         if card.digest is None and record.status is not Status.PENDING:
             return None  # it may be let go of at once
-        held = self._pings.held(person_id, why, record.verdict.effective.risk)
-        return self._in_its_minute(held) if held is not None else None
+        risk = record.verdict.effective.risk
+        held = self._pings.held(person_id, why, risk)
+        if held is not None:
+            return self._in_its_minute(held)
+        self._web.soon("conversations.open", urgent=urgent(risk, why))
+        return None
 
     def _in_its_minute(self, at: datetime) -> Delivery:
         left = (at - self._deps.clock.now()).total_seconds()
@@ -295,8 +308,7 @@ class SlackChannel:
 
     async def _about(self, action_id: str, own: Own) -> tuple[ActionView, Card | None] | None:
         """The view and the card; what policy let through by itself has none, and gets none because of a message."""
-        async with self._deps.store.reading() as tx:
-            record = await tx.actions.get(action_id)
+        record = await self._deps.store.now.actions.get(action_id)
         if record is None or record.plan is not None:
             return await self._standing(action_id, own)
         view = await self._cards.view(action_id, own)
@@ -304,8 +316,7 @@ class SlackChannel:
 
     async def _standing(self, action_id: str, own: Own) -> tuple[ActionView, Card] | None:
         """The view and the card, brought up to date where it does not stand yet."""
-        async with self._deps.store.reading() as tx:
-            card = await tx.cards.get(action_id)
+        card = await self._deps.store.now.cards.get(action_id)
         if card is None or card.ts is None:
             card = await self._cards.bring(action_id, own)
         view = await self._cards.view(action_id, own)

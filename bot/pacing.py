@@ -6,7 +6,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
+T = TypeVar("T")
+
+LONGEST_AWAY_SEC = 20.0
+"""Nobody is sent away for longer because of a line of others: some of them may turn out to need no turn."""
 MOST_BUCKETS = 2_000
 """Buckets kept; the least recently used one is forgotten, which at worst allows one burst more."""
 
@@ -42,27 +47,45 @@ class Pacer:
         self._monotonic = monotonic
         self._buckets: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
         self._closed_until: dict[str, float] = {}
+        self._sent_away: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def reserve(self, method: str, channel: str = "", *, most_wait: float) -> tuple[bool, float]:
         """(True, seconds to wait before calling): the turn is taken. (False, seconds): it is not, come back then."""
         now = self._monotonic()
-        closed = max(0.0, self._closed_until.get(method, 0.0) - now)
-        if closed > most_wait:
-            return False, closed
-        pace = PACES.get(method)
-        if pace is None:
-            return True, closed
-        key = (method, channel if pace.per_channel else "")
-        tokens, seen = self._buckets.get(key, (pace.burst, now))
-        tokens = min(pace.burst, tokens + (now - seen) * pace.per_sec)
-        wait = max(closed, 0.0 if tokens >= 1.0 else (1.0 - tokens) / pace.per_sec)
+        tokens, wait = self._wait(method, channel, now)
         if wait > most_wait:
             return False, wait
-        self._buckets[key] = (tokens - 1.0, now)
-        self._buckets.move_to_end(key)
-        if len(self._buckets) > MOST_BUCKETS:
-            self._buckets.popitem(last=False)
+        if method in PACES:
+            _keep(self._buckets, _key(method, channel), (tokens - 1.0, now))
         return True, wait
+
+    def wait(self, method: str, channel: str = "") -> float:
+        """Seconds until the next turn, which is not taken."""
+        return self._wait(method, channel, self._monotonic())[1]
+
+    def away(self, method: str, channel: str = "") -> float:
+        """How long to stay away for somebody whose turn is too far off to wait for. Each is told a turn more than
+        whoever was sent away before, so that those who wait do not all come back together."""
+        now = self._monotonic()
+        pace = PACES.get(method)
+        wait = self._wait(method, channel, now)[1]
+        if pace is None or wait >= LONGEST_AWAY_SEC:
+            return wait
+        key = _key(method, channel)
+        after = self._sent_away.get(key, 0.0) + 1.0 / pace.per_sec
+        at = min(max(now + wait, after), now + LONGEST_AWAY_SEC)
+        _keep(self._sent_away, key, at)
+        return at - now
+
+    def _wait(self, method: str, channel: str, now: float) -> tuple[float, float]:
+        """The tokens there are, and the seconds until there is a turn."""
+        closed = max(0.0, self._closed_until.get(method, 0.0) - now)
+        pace = PACES.get(method)
+        if pace is None:
+            return 0.0, closed
+        tokens, seen = self._buckets.get(_key(method, channel), (pace.burst, now))
+        tokens = min(pace.burst, tokens + (now - seen) * pace.per_sec)
+        return tokens, max(closed, 0.0 if tokens >= 1.0 else (1.0 - tokens) / pace.per_sec)
 
     def close(self, method: str, seconds: float) -> None:
         """Slack said 429: nobody calls this method for so long; other methods go on."""
@@ -72,3 +95,14 @@ class Pacer:
     def closed_for(self, method: str) -> float:
         """Seconds until this method may be called again, 0 where it may now."""
         return max(0.0, self._closed_until.get(method, 0.0) - self._monotonic())
+
+
+def _key(method: str, channel: str) -> tuple[str, str]:
+    return method, channel if PACES[method].per_channel else ""
+
+
+def _keep(kept: OrderedDict[tuple[str, str], T], key: tuple[str, str], value: T) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > MOST_BUCKETS:
+        kept.popitem(last=False)

@@ -33,8 +33,7 @@ class Roster:
 
     async def slack_id(self, person_id: str, own: Own) -> str | None:
         """The person's Slack user id; None where Slack has none. Raises `SlackFailure` where it cannot be asked."""
-        async with self._deps.store.reading() as tx:
-            pin = await tx.pins.by_person(person_id)
+        pin = await self._deps.store.now.pins.by_person(person_id)
         if pin is not None:
             return pin.user_id
         person = self._deps.rules.current.directory.people.get(person_id)

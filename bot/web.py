@@ -25,6 +25,8 @@ CALL_SEC = 10.0
 """Longest wait for one answer; a card that was not confirmed after this long is looked for, not posted again."""
 CONNECT_SEC = 5.0
 _MOST_PACING_WAIT = 4.0
+_MOST_COMMON_WAIT = 2.0
+"""What is not urgent begins no delivery that has to wait longer: so there is always a turn soon for what is."""
 
 
 class _Outline(logging.Handler):
@@ -43,6 +45,8 @@ class Calls(Protocol):
     ) -> Mapping[str, Any]: ...
 
     async def turn(self, method: str, channel: str = "") -> None: ...
+
+    def soon(self, method: str, channel: str = "", *, urgent: bool) -> None: ...
 
 
 def quiet_logger() -> logging.Logger:
@@ -162,6 +166,14 @@ class SlackWeb:
             raise SlackFailure(method, Trouble.RATE_LIMITED, "paced", retry_after=wait)
         if wait > 0:
             await asyncio.sleep(wait)
+
+    def soon(self, method: str, channel: str = "", *, urgent: bool) -> None:
+        """To be asked before a delivery is prepared that ends in this call. Raises `SlackFailure` as `turn` does, with
+        a `retry_after` that leaves room for whoever was sent away before; no turn is taken either way."""
+        wait = self.pacer.wait(method, channel)
+        if wait > (_MOST_PACING_WAIT if urgent else _MOST_COMMON_WAIT):
+            away = wait if urgent else self.pacer.away(method, channel)
+            raise SlackFailure(method, Trouble.RATE_LIMITED, "paced", retry_after=away)
 
     def _refused(self, method: str, error: SlackApiError) -> SlackFailure:
         response = error.response

@@ -16,6 +16,7 @@ from gate.store import history
 from gate.store.asks import keep_in_step
 from gate.store.bound import Bound
 from gate.store.cursor import after_action, read_after_action
+from gate.store.errors import UnreadableRow
 from gate.store.history import Seen
 from gate.store.questions import Question
 from gate.store.rows import (
@@ -107,7 +108,13 @@ class SqlActions:
 
     async def get(self, action_id: str) -> ActionRecord | None:
         """Raises `UnreadableRow` where it cannot be decoded."""
-        found = await self._records(await self._bound.ask(_BY_ID, id=action_id))
+        try:
+            found = await self._records(await self._bound.ask(_BY_ID, id=action_id))
+        except UnreadableRow:
+            if self._bound.alone:
+                raise
+            # What hangs on it may have been sealed anew since the row was read.
+            found = await self._records(await self._bound.ask(_BY_ID, id=action_id))
         if not found:
             return None
         self._seen[action_id] = found[0]
@@ -239,12 +246,10 @@ class SqlActions:
         return await self._records(await self._bound.rows(statement))
 
     async def _records(self, rows: Sequence[Row[Any]]) -> tuple[ActionRecord, ...]:
-        edited = await self._hanging(
-            versions, versions.c.number, [row.id for row in rows if row.version > 1], beyond=1
-        )
-        voted = await self._hanging(votes, votes.c.seq, [row.id for row in rows if row.votes])
+        edited = await self._hanging(versions, {row.id: row.version for row in rows if row.version > 1})
+        voted = await self._hanging(votes, {row.id: row.votes - 1 for row in rows if row.votes})
         passed_on = await self._hanging(
-            reassignments, reassignments.c.seq, [row.id for row in rows if row.reassignments]
+            reassignments, {row.id: row.reassignments - 1 for row in rows if row.reassignments}
         )
         found: list[ActionRecord] = []
         for row in rows:
@@ -253,13 +258,19 @@ class SqlActions:
             found.append(to_record(row, *hanging, seal))
         return tuple(found)
 
-    async def _hanging(
-        self, table: Table, order: Any, action_ids: Sequence[str], *, beyond: int = -1
-    ) -> dict[str, list[Row[Any]]]:
-        if not action_ids:
+    async def _hanging(self, table: Table, last: Mapping[str, int]) -> dict[str, list[Row[Any]]]:
+        """What hangs on each action, up to the last one that its row knows of; later ones came after it was read."""
+        if not last:
             return {}
-        statement = select(table).where(table.c.action_id.in_(action_ids), order > beyond)
-        return grouped(await self._bound.rows(statement.order_by(table.c.action_id, order)))
+        order, beyond = _ORDER[table]
+        if len(last) == 1:
+            ((action_id, until),) = last.items()
+            return {action_id: list(await self._bound.ask(_HANGING[table], id=action_id, until=until))}
+        statement = select(table).where(table.c.action_id.in_(last), order > beyond)
+        found = grouped(await self._bound.rows(statement.order_by(table.c.action_id, order)))
+        return {
+            each: [r for r in rows if getattr(r, order.key) <= last[each]] for each, rows in found.items()
+        }
 
     def marks_of(self, action_id: str, named: Sequence[str]) -> list[dict[str, Any]]:
         """Rows that say whose data an action holds."""
@@ -308,6 +319,20 @@ _BY_KEY = Question(
         idempotency.c.agent_id == bindparam("agent_id"), idempotency.c.key_sha256 == bindparam("key_sha256")
     )
 )
+_ORDER: Mapping[Table, tuple[Any, int]] = {
+    versions: (versions.c.number, 1),
+    votes: (votes.c.seq, -1),
+    reassignments: (reassignments.c.seq, -1),
+}
+"""By what is ordered what hangs on an action, and after which it begins; version 1 stands in the action's own row."""
+_HANGING = {
+    table: Question(
+        select(table)
+        .where(table.c.action_id == bindparam("id"), order > beyond, order <= bindparam("until"))
+        .order_by(order)
+    )
+    for table, (order, beyond) in _ORDER.items()
+}
 _BY_ID = Question(WHOLE.where(actions.c.id == bindparam("id")))
 _TWIN = Question(
     select(actions.c.id).where(

@@ -7,7 +7,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, Row, bindparam, or_, select
 
 from gate.domain.audit import AuditRecord, canonical_bytes
 from gate.domain.merkle import leaf_hash
@@ -15,6 +15,7 @@ from gate.domain.transitions import RELEASING
 from gate.store.bound import Bound
 from gate.store.cursor import after_seq, read_after_seq
 from gate.store.errors import UnreadableRow
+from gate.store.questions import Question
 from gate.store.tables import audit
 from gate.usecases.ports import AuditFilter, Page
 
@@ -39,13 +40,8 @@ class SqlAudit:
 
     async def release_of(self, action_id: str) -> bytes | None:
         """Raises `UnreadableRow` as `of_action` does: a damaged record releases nothing."""
-        statement = (
-            _STORED.where(audit.c.action_id == action_id, audit.c.kind.in_(RELEASING))
-            .order_by(audit.c.seq)
-            .limit(1)
-        )
-        row = await self._bound.row(statement)
-        return None if row is None else leaf_hash(_checked(row))
+        found = await self._bound.ask(_RELEASING, action_id=action_id)
+        return leaf_hash(_checked(found[0])) if found else None
 
     async def page(self, which: AuditFilter, *, cursor: str | None, limit: int) -> Page[AuditRecord]:
         """Raises ValueError for a cursor that is none, `UnreadableRow` as `of_action` does."""
@@ -67,6 +63,14 @@ class SqlAudit:
 
 
 _STORED = select(audit.c.seq, audit.c.canonical, audit.c.sha256)
+_RELEASING = Question(
+    _STORED.where(
+        audit.c.action_id == bindparam("action_id"),
+        or_(*(audit.c.kind == kind for kind in sorted(RELEASING))),
+    )
+    .order_by(audit.c.seq)
+    .limit(1)
+)
 
 
 def _row(record: AuditRecord) -> dict[str, Any]:

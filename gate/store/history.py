@@ -113,25 +113,7 @@ async def velocity(bound: Bound, probe: Velocity, values: Mapping[str, str], sin
 
 async def like_it(bound: Bound, agent_id: str, topic: str, since: datetime, *, except_id: str) -> LikeIt:
     """`total` counts all that were decided, however; the amounts are those of released ones."""
-    released = actions.c.status.in_(_RELEASED)
-
-    def having(status: Status) -> ColumnElement[int]:
-        return func.count().filter(actions.c.status == status.value)
-
-    statement = select(
-        func.count().filter(actions.c.status != Status.PENDING.value).label("total"),
-        having(Status.ALLOWED).label("allowed"),
-        having(Status.APPROVED).label("approved"),
-        having(Status.REJECTED).label("rejected"),
-        func.min(actions.c.amount_usd).filter(released).label("low"),
-        func.max(actions.c.amount_usd).filter(released).label("high"),
-    ).where(
-        actions.c.agent_id == agent_id,
-        actions.c.topic == topic,
-        actions.c.created_at >= since,
-        actions.c.id != except_id,
-    )
-    (row,) = await bound.rows(statement)
+    (row,) = await bound.ask(_LIKE_IT, agent_id=agent_id, topic=topic, since=since, except_id=except_id)
     return LikeIt(
         total=row.total,
         allowed=row.allowed,
@@ -140,3 +122,25 @@ async def like_it(bound: Bound, agent_id: str, topic: str, since: datetime, *, e
         amount_low=row.low,
         amount_high=row.high,
     )
+
+
+def _having(status: Status) -> ColumnElement[int]:
+    return func.count().filter(actions.c.status == status.value)
+
+
+_WERE_RELEASED = or_(*(actions.c.status == status for status in _RELEASED))
+_LIKE_IT = Question(
+    select(
+        func.count().filter(actions.c.status != Status.PENDING.value).label("total"),
+        _having(Status.ALLOWED).label("allowed"),
+        _having(Status.APPROVED).label("approved"),
+        _having(Status.REJECTED).label("rejected"),
+        func.min(actions.c.amount_usd).filter(_WERE_RELEASED).label("low"),
+        func.max(actions.c.amount_usd).filter(_WERE_RELEASED).label("high"),
+    ).where(
+        actions.c.agent_id == bindparam("agent_id"),
+        actions.c.topic == bindparam("topic"),
+        actions.c.created_at >= bindparam("since"),
+        actions.c.id != bindparam("except_id"),
+    )
+)

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Row,
+    Select,
     and_,
     bindparam,
     delete,
@@ -30,7 +31,7 @@ from gate.store.columns import Instant
 from gate.store.errors import UnreadableRow
 from gate.store.questions import Question
 from gate.store.tables import outbox
-from gate.usecases.ports import Message
+from gate.usecases.ports import AloneOnly, Message
 
 _ALIVE = outbox.c.dead.is_(False)
 
@@ -50,26 +51,9 @@ class SqlOutbox:
     async def claim(self, channel: str, now: datetime, *, lease_sec: int, limit: int) -> tuple[Message, ...]:
         """Whoever else claims at the same time gets other messages. One that cannot be read is buried on the way,
         so that it holds up neither its line nor the others."""
-        earlier = outbox.alias()
-        head = ~exists().where(
-            earlier.c.action_id == outbox.c.action_id,
-            earlier.c.channel == outbox.c.channel,
-            earlier.c.dead.is_(False),
-            earlier.c.id < outbox.c.id,
-            # A direct message may have to wait for its reader's minute; it holds up only what else they are sent.
-            or_(earlier.c.kind != "dm", and_(outbox.c.kind == "dm", earlier.c.person == outbox.c.person)),
-            # What is held for somebody's quiet hours holds up nobody else; from its time on it is in line by its id.
-            or_(earlier.c.not_before.is_(None), earlier.c.not_before <= now),
-        )
-        free = or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= now)
-        statement = (
-            select(outbox)
-            .where(outbox.c.channel == channel, _ALIVE, outbox.c.due_at <= now, free, head)
-            .order_by(outbox.c.due_at, outbox.c.id)
-            .limit(limit)
-        )
         claimed: list[Message] = []
-        for row in await self._bound.rows(self._bound.claiming(statement)):
+        heads = _HEADS_LOCKED if self._bound.locks else _HEADS
+        for row in await self._bound.ask(heads, channel=channel, now=now, limit=limit):
             try:
                 claimed.append(_message(row))
             except UnreadableRow as problem:
@@ -87,6 +71,11 @@ class SqlOutbox:
         return await self._bound.hold(outbox, "action_id", action_ids, free)
 
     async def delivered(self, message_id: str, *, lease: datetime | None = None) -> None:
+        if not self._bound.alone:
+            if lease is not None:
+                self._bound.rest_on(outbox, {"id": message_id, "leased_until": lease})
+            await self._bound.remove(outbox, "id", [message_id])
+            return
         done = delete(outbox).where(outbox.c.id == message_id)
         await self._bound.moved(done if lease is None else done.where(outbox.c.leased_until == lease))
 
@@ -101,6 +90,15 @@ class SqlOutbox:
     ) -> None:
         """Due again at `at`, and an attempt older unless `counts` is False. Nothing moves where the `lease` ran out
         and somebody else holds another."""
+        if not (self._bound.alone or counts):
+            mine: dict[str, Any] = {"id": message_id, "dead": False}
+            if lease is not None:
+                mine["leased_until"] = lease
+            later = {"due_at": at, "leased_until": None, "last_error": error}
+            await self._bound.change_all(outbox, [mine], later)
+            return
+        if not self._bound.alone:
+            raise AloneOnly  # counting needs the row
         attempts = outbox.c.attempts + (1 if counts else 0)
         await self._bound.moved(
             update(outbox)
@@ -149,6 +147,32 @@ def _held(lease: datetime | None) -> ColumnElement[bool]:
 
 
 _NOW = bindparam("now", type_=Instant)
+
+
+def _heads() -> Select[Any]:
+    """What may be claimed now: the first of each line, unless somebody has it already."""
+    earlier = outbox.alias()
+    head = ~exists().where(
+        earlier.c.action_id == outbox.c.action_id,
+        earlier.c.channel == outbox.c.channel,
+        earlier.c.dead.is_(False),
+        earlier.c.id < outbox.c.id,
+        # A direct message may have to wait for its reader's minute; it holds up only what else they are sent.
+        or_(earlier.c.kind != "dm", and_(outbox.c.kind == "dm", earlier.c.person == outbox.c.person)),
+        # What is held for somebody's quiet hours holds up nobody else; from its time on it is in line by its id.
+        or_(earlier.c.not_before.is_(None), earlier.c.not_before <= _NOW),
+    )
+    free = or_(outbox.c.leased_until.is_(None), outbox.c.leased_until <= _NOW)
+    return (
+        select(outbox)
+        .where(outbox.c.channel == bindparam("channel"), _ALIVE, outbox.c.due_at <= _NOW, free, head)
+        .order_by(outbox.c.due_at, outbox.c.id)
+        .limit(bindparam("limit"))
+    )
+
+
+_HEADS = Question(_heads())
+_HEADS_LOCKED = Question(_heads().with_for_update(skip_locked=True))
 _DUE = Question(
     select(literal(1))
     .select_from(outbox)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from gate.store.bound import Bound
+from gate.store.questions import Question
 from gate.store.tables import pins
 from gate.usecases.ports import Pin
 
@@ -18,7 +19,8 @@ class SqlPins:
         self._bound = bound
 
     async def by_person(self, person_id: str) -> Pin | None:
-        return _pin(await self._bound.row(select(pins).where(pins.c.person == person_id)))
+        found = await self._bound.ask(_BY_PERSON, person=person_id)
+        return _pin(found[0]) if found else None
 
     async def by_user(self, team_id: str, user_id: str) -> Pin | None:
         mine = select(pins).where(pins.c.team_id == team_id, pins.c.user_id == user_id)
@@ -39,6 +41,9 @@ class SqlPins:
                 "pinned_at": pin.pinned_at,
             },
         )
+
+
+_BY_PERSON = Question(select(pins).where(pins.c.person == bindparam("person")))
 
 
 def _pin(row: Row[Any] | None) -> Pin | None:

@@ -324,7 +324,7 @@ def to_record(
 
 
 def _named(row: Row[Any]) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", row._mapping)
+    return cast("Mapping[str, Any]", row._asdict())
 
 
 def _version(row: Mapping[str, Any], seal: Seal, where: str) -> Version:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, or_, select
 
 from gate.store.bound import Bound
+from gate.store.questions import Question
 from gate.store.tables import shown
 from gate.usecases.ports import Shown
 
@@ -32,9 +33,14 @@ class SqlSights:
         await self._bound.put_over(shown, row)
 
     async def of(self, action_id: str, version: int, person: str) -> Mapping[str, str]:
-        statement = select(shown.c.surface, shown.c.sha256).where(
-            shown.c.action_id == action_id,
-            shown.c.version == version,
-            shown.c.person.in_((EVERYBODY, person)),
-        )
-        return {row.surface: row.sha256 for row in await self._bound.rows(statement)}
+        found = await self._bound.ask(_OF, action_id=action_id, version=version, all=EVERYBODY, one=person)
+        return {row.surface: row.sha256 for row in found}
+
+
+_OF = Question(
+    select(shown.c.surface, shown.c.sha256).where(
+        shown.c.action_id == bindparam("action_id"),
+        shown.c.version == bindparam("version"),
+        or_(shown.c.person == bindparam("all"), shown.c.person == bindparam("one")),
+    )
+)

@@ -41,10 +41,10 @@ SCAN_LIMIT = 1_000
 
 async def card_view(deps: Deps, action_id: str) -> ActionView | None:
     """The view of one action as it stands now."""
-    async with deps.store.reading() as tx:
-        directory = await directory_now(deps, tx)
-        record = await tx.actions.get(action_id)
-        return None if record is None else await view_of(deps, tx, record, directory)
+    tx = deps.store.now
+    directory = await directory_now(deps, tx)
+    record = await tx.actions.get(action_id)
+    return None if record is None else await view_of(deps, tx, record, directory)
 
 
 async def view_of(
@@ -130,12 +130,12 @@ async def thread_event(deps: Deps, message: Message) -> ThreadEvent | None:
     body = message.body
     person, grantor = body.get("person"), body.get("on_behalf_of")
     mention = [p for p in body.get("mention", ()) if isinstance(p, str)]
-    async with deps.store.reading() as tx:
-        record = await tx.actions.get(message.action_id)
-        if record is None:
-            return None
-        named = [p for p in (person, grantor) if isinstance(p, str)]
-        slack_ids = await slack_ids_of(tx, directory, [*mention, *named])
+    tx = deps.store.now
+    record = await tx.actions.get(message.action_id)
+    if record is None:
+        return None
+    named = [p for p in (person, grantor) if isinstance(p, str)]
+    slack_ids = await slack_ids_of(tx, directory, [*mention, *named])
     said = body.get("at")
     at = datetime.fromtimestamp(said / 1_000_000, UTC) if isinstance(said, int) else message.created_at
     now = deps.clock.now()

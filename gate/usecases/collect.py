@@ -69,17 +69,17 @@ async def collect(deps: Deps, agent: Agent, action_id: str, *, look_first: bool 
 async def _standing(deps: Deps, agent: Agent, action_id: str) -> Done | Refused | None:
     """What needs nothing written: the live grant or a refusal; None where a grant has to be minted."""
     now = deps.clock.now()
-    async with deps.store.reading() as tx:
-        record = await tx.actions.get(action_id)
-        if record is None or record.agent.id != agent.id:
-            return UNKNOWN
-        refused = collectable(record, now)
-        if refused is not None:
-            return refused
-        grant = await tx.grants.latest(action_id, record.version.number)
-        if grant is not None and grant.state is GrantState.ISSUED and now < grant.expires_at:
-            return Done(record=record, grant=grant, replayed=True)
-        leaf = await _releasing_leaf(tx, record)
+    tx = deps.store.now
+    record = await tx.actions.get(action_id)
+    if record is None or record.agent.id != agent.id:
+        return UNKNOWN
+    refused = collectable(record, now)
+    if refused is not None:
+        return refused
+    grant = await tx.grants.latest(action_id, record.version.number)
+    if grant is not None and grant.state is GrantState.ISSUED and now < grant.expires_at:
+        return Done(record=record, grant=grant, replayed=True)
+    leaf = await _releasing_leaf(tx, record)
     return leaf if isinstance(leaf, Refused) else None
 
 
@@ -102,10 +102,10 @@ async def wait_covered(deps: Deps, action_id: str, timeout: float) -> bool:
     end = loop.time() + timeout
     async with deps.wakeups.subscription(CHECKPOINT) as signed:
         while True:
-            async with deps.store.reading() as tx:
-                leaf = await tx.audit.release_of(action_id)
-                if leaf is not None and await tx.tree.covered(leaf):
-                    return True
+            tx = deps.store.now
+            leaf = await tx.audit.release_of(action_id)
+            if leaf is not None and await tx.tree.covered(leaf):
+                return True
             left = end - loop.time()
             if leaf is None or left <= 0:
                 return False

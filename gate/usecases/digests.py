@@ -38,8 +38,7 @@ async def gathers_until(deps: Deps, record: ActionRecord, channel: str) -> datet
     now = deps.clock.now()
     if record.verdict.effective.risk is Risk.CRITICAL or now >= until:
         return None
-    async with deps.store.reading() as tx:
-        placed = await tx.cards.placed(record.agent.id, channel, now - WITHIN)
+    placed = await deps.store.now.cards.placed(record.agent.id, channel, now - WITHIN)
     return until if placed else None
 
 
@@ -49,9 +48,9 @@ async def sharing(deps: Deps, record: ActionRecord, channel: str, goes_to: GoesT
     if risk is Risk.CRITICAL:
         return ()
     above = deps.rules.current.policy.care.digest_above
-    async with deps.store.reading() as tx:
-        placed = await tx.cards.placed(record.agent.id, channel, deps.clock.now() - WITHIN)
-        unplaced = await tx.cards.unplaced(record.agent.id, limit=max(FULL, above + 1))
+    # Placed first: what finds a place in between is then in neither, and never in both.
+    placed = await deps.store.now.cards.placed(record.agent.id, channel, deps.clock.now() - WITHIN)
+    unplaced = await deps.store.now.cards.unplaced(record.agent.id, limit=max(FULL, above + 1))
     here: list[Unplaced] = []
     known: dict[tuple[object, ...], str | None] = {}
     for each in unplaced:

@@ -15,8 +15,7 @@ SEES_ALL = frozenset({"read", "execute", "admin"})
 
 async def get(deps: Deps, agent: Agent, action_id: str) -> ActionRecord | None:
     """The action, or None: also where it belongs to another agent and this key may not see those."""
-    async with deps.store.reading() as tx:
-        record = await tx.actions.get(action_id)
+    record = await deps.store.now.actions.get(action_id)
     if record is None or (record.agent.id != agent.id and not agent.scopes & SEES_ALL):
         return None
     return record
@@ -51,8 +50,7 @@ async def _wait(
     end = loop.time() + timeout
     async with deps.wakeups.subscription(action_id) as waiter:
         while True:
-            async with deps.store.reading() as tx:
-                record = await tx.actions.get(action_id)
+            record = await deps.store.now.actions.get(action_id)
             left = end - loop.time()
             if record is None or enough(record) or left <= 0:
                 return record

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,10 +15,13 @@ from gate.metrics import Metrics
 from gate.usecases.ports import (
     OUTBOX,
     Clock,
+    Crowded,
     Delivered,
     Delivery,
     DeliveryChannel,
     Message,
+    Outbox,
+    Outrun,
     RetryLater,
     Store,
     StoreUnavailable,
@@ -216,8 +219,7 @@ class _Line:
         seen = {"channel": self.name, "message": message.id, "action": message.action_id}
         match result:
             case Delivered():
-                async with self._store.writing() as tx:
-                    await tx.outbox.delivered(message.id, lease=message.leased_until)
+                await self._put_down(lambda kept: kept.delivered(message.id, lease=message.leased_until))
                 self._count("delivered")
                 late = max((now - message.begins).total_seconds(), 0.0)
                 self._metrics.delivery_lateness.labels(channel=self.name).observe(late)
@@ -225,14 +227,16 @@ class _Line:
                 wait = result.after_sec
                 if wait is None:
                     wait = back_off_sec(message.attempts, self._chance.random())
-                async with self._store.writing() as tx:
-                    await tx.outbox.retry(
+                again = now + timedelta(seconds=wait)
+                await self._put_down(
+                    lambda kept: kept.retry(
                         message.id,
-                        at=now + timedelta(seconds=wait),
+                        at=again,
                         error=result.error,
                         counts=result.counts,
                         lease=message.leased_until,
                     )
+                )
                 self._count("retried")
                 log.info("outbox.retry", **seen, attempts=message.attempts, after_sec=round(wait, 1))
                 asyncio.get_running_loop().call_later(wait, self.nudge)
@@ -241,6 +245,15 @@ class _Line:
                     await tx.outbox.bury(message.id, error=error, lease=message.leased_until)
                 self._count("dead")
                 log.error("outbox.dead_letter", **seen, attempts=message.attempts, error=error)
+
+    async def _put_down(self, what: Callable[[Outbox], Awaitable[None]]) -> None:
+        """Store a result in one commit with what others store; alone where that cannot be."""
+        try:
+            async with self._store.together(f"outbox {self.name}") as tx:
+                await what(tx.outbox)
+        except (Outrun, Crowded):
+            async with self._store.writing() as tx:
+                await what(tx.outbox)
 
     def _gives_up(self, message: Message, result: RetryLater) -> bool:
         if not result.counts:

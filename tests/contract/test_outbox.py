@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from gate.store import SqlStore
-from gate.usecases.ports import Message
+from gate.usecases.ports import AloneOnly, Message, Outrun
 from tests.contract.conftest import blocking_engine
 from tests.contract.records import NOW, later, message
 
@@ -281,6 +281,38 @@ async def test_who_comes_back_after_the_lease_takes_nothing_away(store: SqlStore
     async with store.writing() as tx:
         await tx.outbox.delivered(again.id, lease=again.leased_until)
     assert await every(store) == ()
+
+
+async def test_what_comes_of_messages_is_stored_together_with_what_others_store(store: SqlStore) -> None:
+    """INV-34: as in a transaction of its own; what has to count attempts wants one."""
+    await put(store, message(1), message(2, action="act_0002", attempts=4))
+    async with store.writing() as tx:
+        sent, turned_away = await tx.outbox.claim("slack", NOW, lease_sec=30, limit=2)
+    async with store.together("outbox") as tx:
+        await tx.outbox.delivered(sent.id, lease=sent.leased_until)
+        await tx.outbox.retry(
+            turned_away.id, at=later(7), error="paced", counts=False, lease=turned_away.leased_until
+        )
+    waiting = replace(turned_away, due_at=later(7), leased_until=None, last_error="paced")
+    assert await every(store) == (waiting,)
+    with pytest.raises(AloneOnly):
+        async with store.together("outbox") as tx:
+            await tx.outbox.retry(waiting.id, at=later(9), error="slow")
+    assert await every(store) == (waiting,)
+
+
+async def test_whoever_comes_back_too_late_stores_nothing_together_either(store: SqlStore) -> None:
+    """INV-34, INV-36: the lease is a fencing token on this road too."""
+    await put(store, message(1))
+    async with store.writing() as tx:
+        (late,) = await tx.outbox.claim("slack", NOW, lease_sec=30, limit=1)
+        (other,) = await tx.outbox.claim("slack", later(30), lease_sec=30, limit=1)
+    with pytest.raises(Outrun):
+        async with store.together("outbox") as tx:
+            await tx.outbox.delivered(late.id, lease=late.leased_until)
+    async with store.together("outbox") as tx:
+        await tx.outbox.retry(late.id, at=later(31), error="paced", counts=False, lease=late.leased_until)
+    assert await every(store) == (other,)
 
 
 async def test_what_is_held_for_quiet_hours_holds_up_nobody(store: SqlStore) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from bot.identity import profile_of
-from bot.pacing import MOST_BUCKETS, Pacer
+from bot.pacing import LONGEST_AWAY_SEC, MOST_BUCKETS, Pacer
 from bot.payloads import Click, Command, HomeOpened, Submission, Unreadable, read
 from bot.slack_errors import SlackFailure, Trouble, trouble_of
-from bot.web import api_base, proxy_for
+from bot.web import SlackWeb, api_base, proxy_for
 
 CLICK: dict[str, Any] = {
     "type": "block_actions",
@@ -152,6 +152,33 @@ def test_a_429_closes_its_method_only() -> None:
     assert pacer.closed_for("views.open") == 0
     hand.at += 29
     assert pacer.reserve("chat.postMessage", "C1", most_wait=4) == (True, pytest.approx(1))
+
+
+def test_those_whose_turn_is_far_off_do_not_all_come_back_together() -> None:
+    hand = Hand()
+    pacer = Pacer(hand)
+    for _ in range(5):
+        pacer.reserve("chat.postMessage", "C1", most_wait=60)
+    assert pacer.wait("chat.postMessage", "C1") == pytest.approx(3)
+    told = [pacer.away("chat.postMessage", "C1") for _ in range(30)]
+    assert told == pytest.approx([*range(3, 20), *[LONGEST_AWAY_SEC] * 13])
+    assert pacer.away("chat.postMessage", "C2") == 0
+    hand.at += 3
+    assert pacer.reserve("chat.postMessage", "C1", most_wait=0) == (True, 0.0)  # no turn was taken
+
+
+def test_there_is_a_turn_for_what_is_urgent() -> None:
+    web = SlackWeb(token="xoxb-1", base_url="http://127.0.0.1:1/api/", pacer=Pacer(Hand()))
+    for _ in range(5):
+        web.pacer.reserve("chat.postMessage", "C1", most_wait=60)
+    waits = []
+    for _ in range(2):
+        with pytest.raises(SlackFailure) as turned_away:
+            web.soon("chat.postMessage", "C1", urgent=False)
+        assert turned_away.value.trouble is Trouble.RATE_LIMITED
+        waits.append(turned_away.value.retry_after)
+    assert waits == pytest.approx([3, 4])
+    web.soon("chat.postMessage", "C1", urgent=True)
 
 
 def test_buckets_are_bounded() -> None:
