@@ -27,8 +27,8 @@ def key_sha256(request: web.Request) -> str:
 
 
 async def authenticate(deps: Deps, key: str) -> Agent:
-    """The holder of the key with this hash, or 401. It is looked up for every request: what was revoked a moment ago,
-    by whichever process, is refused."""
+    """The holder of the key with this hash, or 401. It is looked up anew: what was revoked a moment ago, by whichever
+    process, is refused."""
     agent = await deps.store.now.agents.by_key(key, deps.clock.now())
     if agent is None:
         raise _unauthenticated("This key is unknown, rotated out or revoked.", error="invalid_token")

@@ -100,9 +100,8 @@ class Endpoint:
                             Call(request=request, shared=shared, holder=holder, key_sha256=key)
                         )
                     except (ProblemRaised, NotCanonical):
-                        await authenticate(
-                            shared.deps, key
-                        )  # a key that is good no longer is told nothing else
+                        # Nothing was committed: a key that is good no longer is told nothing else.
+                        await authenticate(shared.deps, key)
                         raise
             holder = await authenticate(shared.deps, key)
             request[HOLDER] = holder.id
