@@ -25,13 +25,15 @@ from gate.domain.request import ActionRecord, Status
 from gate.domain.risk import Risk
 from gate.usecases.cards import card_view
 from gate.usecases.digests import gathers_until, join, sharing
-from gate.usecases.ports import Card, Deps
+from gate.usecases.ports import Card, Deps, Outrun
 from gate.usecases.shown import CARD, sight
 from gate.usecases.views import ActionView, PersonRef
 
 log = structlog.get_logger(__name__)
 
 _AGAIN_SEC = 0.2
+_TURN = "cards"
+"""Whose turn it is where cards are stored together with what others store."""
 
 
 class CardDesk:
@@ -254,13 +256,16 @@ class CardDesk:
         return await self._deps.store.now.cards.get(action_id)
 
     async def _place(self, card: Card) -> bool:
-        async with self._deps.store.writing() as tx:
-            return await tx.cards.place(card)
+        try:
+            async with self._deps.store.together(_TURN) as tx:
+                return await tx.cards.place(card)
+        except Outrun:
+            return False
 
     async def _delivered(self, card: Card, view: ActionView, message: CardMessage) -> None:
         """Store what Slack has confirmed, with the digest of what the card shows everybody from now on."""
         seen = sight(self._deps, view.action_id, view.version, CARD, message.blocks)
-        async with self._deps.store.writing() as tx:
+        async with self._deps.store.together(_TURN) as tx:
             await tx.cards.put(card)
             await tx.shown.put(seen)
 

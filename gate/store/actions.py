@@ -255,8 +255,14 @@ class SqlActions:
         for row in rows:
             seal = self._seals[row.id] = self._sealer.of(row.id, row.data_key)
             hanging = edited.get(row.id, ()), voted.get(row.id, ()), passed_on.get(row.id, ())
-            found.append(to_record(row, *hanging, seal))
+            found.append(self._opened(row, hanging, seal))
         return tuple(found)
+
+    def _opened(self, row: Row[Any], hanging: tuple[Sequence[Row[Any]], ...], seal: Seal) -> ActionRecord:
+        """Only what answers a prepared question is compared with what was read before: such rows are plain tuples."""
+        if self._bound.alone:
+            return to_record(row, *hanging, seal)
+        return self._sealer.opened.of(row.id, (row, *hanging), lambda: to_record(row, *hanging, seal))
 
     async def _hanging(self, table: Table, last: Mapping[str, int]) -> dict[str, list[Row[Any]]]:
         """What hangs on each action, up to the last one that its row knows of; later ones came after it was read."""

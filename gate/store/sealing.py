@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gate.entropy import random_bytes
 from gate.store.errors import UnreadableRow
+from gate.store.opened import Opened
 
 PREFIX = "s1."
 KEY_BYTES = 32
@@ -138,6 +139,7 @@ class Sealer:
         # Keys that were unwrapped lately: an action is mostly read again soon.
         self._unwrapped = lru_cache(maxsize=kept)(self._unwrap)
         self._openers = lru_cache(maxsize=256)(_opener)
+        self.opened = Opened()
         # Random nonces would run out after some billions of keys; a salt of this process and a counter do not.
         self._salt = random_bytes(_SALT)
         self._numbers = itertools.count()
