@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, bindparam, case, select, tuple_, update
+from sqlalchemy import Row, Select, Table, bindparam, case, literal_column, select, tuple_, update
 
 from gate.domain.action import Velocity
 from gate.domain.request import ActionRecord, Status
@@ -35,6 +35,7 @@ from gate.store.tables import (
     PENDING,
     REVIEW,
     UNKNOWN,
+    UNUSUAL,
     actions,
     cards,
     deadlines,
@@ -189,7 +190,9 @@ class SqlActions:
         if which.status is Status.PENDING:
             statement = statement.where(PENDING)
         elif which.status is not None:
-            statement = statement.where(actions.c.status == which.status.value)
+            statement = statement.where(actions.c.status == literal_column(f"'{which.status.value}'"))
+        if which.status not in (None, Status.ALLOWED):
+            statement = statement.where(UNUSUAL)  # the very words of a partial index, or it is not taken
         if which.agent_id is not None:
             statement = statement.where(actions.c.agent_id == which.agent_id)
         if which.topic is not None:

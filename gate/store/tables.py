@@ -96,8 +96,22 @@ ASKED = actions.c.plan.is_not(None)
 UNKNOWN = actions.c.report_by.is_not(None) & actions.c.outcome.is_not(None)
 """Used releases of which it is not known what came."""
 
+UNUSUAL = actions.c.status != literal_column("'allowed'")
+"""What policy did not simply let through: few among many, so that looking for them goes by an index of their own, which
+costs the others nothing."""
+
 Index("ix_actions_unknown", actions.c.report_by, sqlite_where=UNKNOWN, postgresql_where=UNKNOWN)
 Index("ix_actions_newest", actions.c.created_at, actions.c.id)
+Index("ix_actions_of_agent", actions.c.agent_id, actions.c.created_at, actions.c.id)
+Index("ix_actions_of_topic", actions.c.topic, actions.c.created_at, actions.c.id)
+Index(
+    "ix_actions_unusual",
+    actions.c.status,
+    actions.c.created_at,
+    actions.c.id,
+    sqlite_where=UNUSUAL,
+    postgresql_where=UNUSUAL,
+)
 Index("ix_actions_asked", actions.c.created_at, sqlite_where=ASKED, postgresql_where=ASKED)
 Index("ix_actions_like_it", actions.c.agent_id, actions.c.topic, actions.c.created_at)
 Index("ix_actions_retries", actions.c.agent_id, actions.c.payload_sha256, actions.c.created_at)
@@ -277,6 +291,13 @@ audit = Table(
     sqlite_autoincrement=True,
     postgresql_partition_by="RANGE (seq)",
 )
+
+EVERYDAY = ("action.allowed", "grant.issued", "grant.redeemed", "outcome.reported")
+"""Kinds of records that most actions leave: a page of them is found soon. All others are looked for by an index."""
+RARE = audit.c.kind.not_in([literal_column(f"'{kind}'") for kind in EVERYDAY])
+OF_PERSON = (audit.c.actor >= literal_column("'person:'")) & (audit.c.actor < literal_column("'person;'"))
+Index("ix_audit_rare", audit.c.kind, audit.c.seq, sqlite_where=RARE, postgresql_where=RARE)
+Index("ix_audit_person", audit.c.actor, audit.c.seq, sqlite_where=OF_PERSON, postgresql_where=OF_PERSON)
 
 # The Merkle tree over the record. `leaves` says which record is which leaf; of the inner nodes only those at some
 # levels are kept (see `tree.py`); `tree` is the one row from which it grows.

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -59,6 +60,8 @@ class Contender:
     key: str = "none"
     told: Mapping[str, Any] = field(default_factory=dict)
     """What it said of itself when it began to serve."""
+    started_sec: float = 0.0
+    """From its start until it served."""
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +80,54 @@ def floor(processes: Processes, name: str, kind: str, url: str = "") -> Contende
     return Contender(name=name, port=port, pid=running.pid)
 
 
-@contextmanager
-def gate(
+@dataclass(frozen=True, kw_only=True)
+class Installed:
+    """A gate as it is installed: it may be started, stopped and started again."""
+
+    name: str
+    folder: Path
+    key: str
+    env: Mapping[str, str]
+    command: Sequence[str | Path]
+
+    @contextmanager
+    def serving(self) -> Iterator[Contender]:
+        """Started, until the end; its log goes to a file, as in production."""
+        with (self.folder / "log").open("ab") as log:
+            began = time.perf_counter()
+            process = subprocess.Popen(
+                [*self.command],
+                env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **self.env},
+                cwd=self.folder,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                preexec_fn=die_with_parent(15),
+            )
+            try:
+                assert process.stdout is not None
+                told = b""
+                while not told.endswith(b"}\n"):
+                    line = process.stdout.readline()
+                    assert line, (self.folder / "log").read_text()[-3000:]
+                    told += line
+                assert b"api" in told, told
+                found = json.loads(told)
+                yield Contender(
+                    name=self.name,
+                    port=int(found["api"].rpartition(":")[2]),
+                    pid=process.pid,
+                    key=self.key,
+                    told=found,
+                    started_sec=time.perf_counter() - began,
+                )
+            finally:
+                process.terminate()
+                process.wait(timeout=30)
+                if process.stdout is not None:
+                    process.stdout.close()
+
+
+def installed(
     folder: Path,
     name: str,
     url: str,
@@ -88,9 +137,9 @@ def gate(
     people: str = PEOPLE,
     command: Sequence[str | Path] = (GATE, "serve", "--json"),
     **settings: str,
-) -> Iterator[Contender]:
-    """A gate as it is installed, with so many rules (or `policy`), everything on; its log goes to a file, as in
-    production. `command` starts it and has to say as a line of JSON where its `api` is."""
+) -> Installed:
+    """A gate as it is installed, with so many rules (or `policy`), everything on. `command` starts it and has to say
+    as a line of JSON where its `api` is."""
     folder.mkdir()
     (folder / "policies").mkdir()
     (folder / "policies" / "bench.yaml").write_text(policy or rules_text(rules), encoding="utf-8")
@@ -104,32 +153,14 @@ def gate(
         "GATE_KEYS": str(folder / "keys"),
         **settings,
     }
-    key = asyncio.run(_key(folder, url))
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command],
-            env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **env},
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            preexec_fn=die_with_parent(15),
-        )
-        try:
-            assert process.stdout is not None
-            told = b""
-            while not told.endswith(b"}\n"):
-                line = process.stdout.readline()
-                assert line, (folder / "log").read_text()[-3000:]
-                told += line
-            assert b"api" in told, told
-            found = json.loads(told)
-            port = int(found["api"].rpartition(":")[2])
-            yield Contender(name=name, port=port, pid=process.pid, key=key, told=found)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-            if process.stdout is not None:
-                process.stdout.close()
+    return Installed(name=name, folder=folder, key=asyncio.run(_key(folder, url)), env=env, command=command)
+
+
+@contextmanager
+def gate(folder: Path, name: str, url: str, **options: Any) -> Iterator[Contender]:
+    """A gate installed and started; the options are those of `installed`."""
+    with installed(folder, name, url, **options).serving() as serving:
+        yield serving
 
 
 async def _key(folder: Path, url: str) -> str:
@@ -170,6 +201,12 @@ def cpu(pid: int) -> float:
     """Seconds of processor time a process has taken so far, all its threads together."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def resident(pid: int) -> float:
+    """MB of memory that a process holds now."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def keep(name: str, found: Mapping[str, Any]) -> None:

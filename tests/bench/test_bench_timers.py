@@ -7,7 +7,7 @@ import os
 import statistics
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.bench
 
 ROUNDS = 3
 MANY = 1_000
-FEW_PENDING, MANY_PENDING = 1_000, 100_000
+PENDING = (10, 1_000, 100_000)
 DUE = (0, 10, 100, 1_000)
 HELD_TO_SEC = 5.0
 FAR = timedelta(days=300)
@@ -138,21 +138,25 @@ async def test_a_thousand_due_deadlines_in_batches_and_one_by_one(
 async def test_a_look_costs_what_is_due_and_not_what_is_pending(
     engine: str, tmp_path: Path, postgres_server: PostgresServer
 ) -> None:
-    """The same looks with a thousand and with a hundred thousand requests pending, side by side."""
+    """The same looks with ten, a thousand and a hundred thousand requests pending, in turn."""
     taken: dict[tuple[int, int], list[float]] = {}
-    async with (
-        pending(engine, FEW_PENDING, tmp_path, postgres_server) as few,
-        pending(engine, MANY_PENDING, tmp_path, postgres_server) as many,
-    ):
+    async with AsyncExitStack() as until:
+        worlds = [
+            (count, *await until.enter_async_context(pending(engine, count, tmp_path, postgres_server)))
+            for count in PENDING
+        ]
         for _ in range(ROUNDS):
             for due in DUE:
-                for count, (gate, crowds) in ((FEW_PENDING, few), (MANY_PENDING, many)):
+                for count, gate, crowds in worlds:
                     await crowds.add(due)
                     taken.setdefault((count, due), []).append(await swept(gate, due))
-    print(f"\n  {engine}: ms of one look, {FEW_PENDING:,} and {MANY_PENDING:,} pending, and their ratio")
+    print(
+        f"\n  {engine}: ms of one look with {', '.join(f'{count:,}' for count in PENDING)} pending, "
+        f"and the last's ratio to the first, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    )
     for due in DUE:
-        small, large = (statistics.median(taken[count, due]) * 1000 for count in (FEW_PENDING, MANY_PENDING))
-        print(f"  {due:>6,} due {small:>9.2f} {large:>9.2f} {large / small:>6.2f}")
+        each = [statistics.median(taken[count, due]) * 1000 for count in PENDING]
+        print(f"  {due:>6,} due" + "".join(f"{one:>9.2f}" for one in each) + f"{each[-1] / each[0]:>8.2f}")
 
 
 @pytest.mark.timeout(300)

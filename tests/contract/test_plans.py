@@ -16,6 +16,7 @@ from tests.contract.conftest import blocking_engine
 from tests.contract.records import NOW, action, approved
 
 HOUR = Velocity(per_sec=3600, key=("agent", "topic"))
+AGENT = Velocity(per_sec=3600, key=("agent",))
 TEAM = Velocity(per_sec=3600, key=("team",), sum_of="amount_usd")
 
 QUESTIONS: dict[str, tuple[Callable[[Transaction], Awaitable[Any]], str]] = {
@@ -24,6 +25,22 @@ QUESTIONS: dict[str, tuple[Callable[[Transaction], Awaitable[Any]], str]] = {
     "newest page": (
         lambda tx: tx.actions.page(ActionFilter(), cursor=None, limit=5),
         "actions USING INDEX ix_actions_newest",
+    ),
+    "page of an agent": (
+        lambda tx: tx.actions.page(ActionFilter(agent_id="agt_bot"), cursor=None, limit=5),
+        "actions USING INDEX ix_actions_of_agent (agent_id=?)",
+    ),
+    "page of a topic": (
+        lambda tx: tx.actions.page(ActionFilter(topic="pay.refund"), cursor=None, limit=5),
+        "actions USING INDEX ix_actions_of_topic (topic=?)",
+    ),
+    "page of what was denied": (
+        lambda tx: tx.actions.page(ActionFilter(status=Status.DENIED), cursor=None, limit=5),
+        "actions USING INDEX ix_actions_unusual (status=?)",
+    ),
+    "page of what waits": (
+        lambda tx: tx.actions.page(ActionFilter(status=Status.PENDING), cursor=None, limit=5),
+        "actions USING INDEX ix_actions_unusual (status=?)",
     ),
     "queue": (lambda tx: tx.actions.pending(limit=5), "actions USING INDEX ix_actions_queue"),
     "open requests": (
@@ -42,6 +59,10 @@ QUESTIONS: dict[str, tuple[Callable[[Transaction], Awaitable[Any]], str]] = {
         lambda tx: tx.actions.velocity(HOUR, {"agent": "agt_bot", "topic": "x"}, NOW),
         "ix_actions_like_it (agent_id=? AND topic=? AND created_at>?)",
     ),
+    "velocity of an agent, whatever the topic": (
+        lambda tx: tx.actions.velocity(AGENT, {"agent": "agt_bot"}, NOW),
+        "ix_actions_of_agent (agent_id=? AND created_at>?)",
+    ),
     "velocity of a team": (
         lambda tx: tx.actions.velocity(TEAM, {"team": "support"}, NOW),
         "ix_actions_newest (created_at>?)",
@@ -59,6 +80,14 @@ QUESTIONS: dict[str, tuple[Callable[[Transaction], Awaitable[Any]], str]] = {
     "page of the record": (
         lambda tx: tx.audit.page(AuditFilter(), cursor=None, limit=5),
         "SCAN audit",  # in the order of its key, as far as the limit
+    ),
+    "records of a rare kind": (
+        lambda tx: tx.audit.page(AuditFilter(kind="approval.break_glass"), cursor=None, limit=5),
+        "audit USING INDEX ix_audit_rare (kind=?)",
+    ),
+    "records of a person": (
+        lambda tx: tx.audit.page(AuditFilter(actor="person:ana"), cursor=None, limit=5),
+        "audit USING INDEX ix_audit_person (actor=?",
     ),
     "latest grant": (
         lambda tx: tx.grants.latest("act_0001", 1),

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 import sqlalchemy.exc
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from gate.domain.action import Agent
 from gate.domain.audit import canonical_bytes, digest
 from gate.store import SqlStore, UnreadableRow, tables
+from gate.store.audit import ADRIFT, NEAR, SqlAudit
 from gate.usecases.ports import (
     AuditFilter,
     Card,
@@ -81,6 +82,27 @@ async def test_the_record_is_listed_by_page_the_oldest_first(store: SqlStore) ->
     assert await listed(actor="person:ana") == ["approval.vote"]
     assert await listed(action="act_0001", since=later(2)) == ["approvalx"]
     assert await listed(kind="*") == kinds
+
+
+async def test_a_page_since_a_time_begins_near_it_and_passes_nothing_over(store: SqlStore) -> None:
+    """Rows of two months, some written half an hour out of order; what is older is not read through."""
+    minutes = [n + (30 if n % 7 == 0 else 0) for n in range(900)]
+    for part in (minutes[:450], minutes[450:]):
+        async with store.writing() as tx:
+            await tx.audit.append(*(audited(at=later(60 * n), detail={"n": n}) for n in part))
+        async with store.writing() as tx:
+            await tx.months.prepare(5)
+        async with store.writing() as tx:
+            await tx.months.begin(5)
+    for since in (0, 3, 449, 480, 700, 895, 2_000):
+        async with store.reading() as tx:
+            page = await tx.audit.page(AuditFilter(since=later(60 * since)), cursor=None, limit=1000)
+        assert [record.detail["n"] for record in page.items] == [n for n in minutes if n >= since]
+        async with store.reading() as tx:
+            bound = SqlAudit(tx._bound)
+            left = tables.audit.c.seq > await bound._before(later(60 * since) - ADRIFT)
+            looked_at = await tx._bound.scalar(select(func.count()).select_from(tables.audit).where(left))
+        assert looked_at <= len(page.items) + 60 + 30 + NEAR
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "LTE", "OTk5OTk5OTk5OTk5OTk5OTk5OTk"])
