@@ -109,17 +109,33 @@ class SqlActions:
 
     async def get(self, action_id: str) -> ActionRecord | None:
         """Raises `UnreadableRow` where it cannot be decoded."""
-        try:
-            found = await self._records(await self._bound.ask(_BY_ID, id=action_id))
-        except UnreadableRow:
-            if self._bound.alone:
-                raise
-            # What hangs on it may have been sealed anew since the row was read.
-            found = await self._records(await self._bound.ask(_BY_ID, id=action_id))
-        if not found:
+        rows = await self._bound.ask(_BY_ID, id=action_id)
+        if not rows:
             return None
-        self._seen[action_id] = found[0]
-        return found[0]
+        if self._bound.alone:
+            (record,) = await self._records(rows)
+        else:
+            record = await self._read_lately(rows)
+        self._seen[action_id] = record
+        return record
+
+    async def _read_lately(self, rows: Sequence[Row[Any]]) -> ActionRecord:
+        """The record of a row; it is made anew only where the row is another than before."""
+        (row,) = rows
+        known = self._sealer.opened.find(row, row.id)
+        if known is not None:
+            self._seals[row.id] = self._sealer.of(row.id, row.data_key)
+            return known
+        try:
+            (record,) = await self._records(rows)
+        except UnreadableRow:
+            # What hangs on it may have been sealed anew since the row was read.
+            rows = await self._bound.ask(_BY_ID, id=row.id)
+            if not rows:
+                raise
+            (record,) = await self._records(rows)
+        self._sealer.opened.keep(rows[0], record)
+        return record
 
     async def save(self, record: ActionRecord, *, expected_revision: int) -> bool:
         """ValueError where the record changes what never changes, or as for `add`."""
@@ -258,14 +274,8 @@ class SqlActions:
         for row in rows:
             seal = self._seals[row.id] = self._sealer.of(row.id, row.data_key)
             hanging = edited.get(row.id, ()), voted.get(row.id, ()), passed_on.get(row.id, ())
-            found.append(self._opened(row, hanging, seal))
+            found.append(to_record(row, *hanging, seal))
         return tuple(found)
-
-    def _opened(self, row: Row[Any], hanging: tuple[Sequence[Row[Any]], ...], seal: Seal) -> ActionRecord:
-        """Only what answers a prepared question is compared with what was read before: such rows are plain tuples."""
-        if self._bound.alone:
-            return to_record(row, *hanging, seal)
-        return self._sealer.opened.of(row.id, (row, *hanging), lambda: to_record(row, *hanging, seal))
 
     async def _hanging(self, table: Table, last: Mapping[str, int]) -> dict[str, list[Row[Any]]]:
         """What hangs on each action, up to the last one that its row knows of; later ones came after it was read."""

@@ -1,9 +1,9 @@
-"""What was read lately, by the very cells that it was made of: an action that is being decided is read many times."""
+"""What was read lately, by the very row that it was made of: an action that is being decided is read many times."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from gate.domain.request import ActionRecord
@@ -15,21 +15,22 @@ LARGEST = 16 * 1024
 
 class Opened:
     """Records with the rows they were made of. Whatever is changed in a row, by whomever, makes it another one: only
-    equal cells give the record of before."""
+    equal cells give the record of before. What hangs on an action (votes, versions, reassignments) is not compared: the
+    gate adds to it or seals it anew only together with the row."""
 
     def __init__(self, *, most: int = MOST) -> None:
         self._most = most
         self._kept: OrderedDict[str, tuple[Sequence[Any], ActionRecord]] = OrderedDict()
 
-    def of(self, action_id: str, cells: Sequence[Any], make: Callable[[], ActionRecord]) -> ActionRecord:
-        """The record of these cells: the row of the action, then what hangs on it."""
+    def find(self, row: Sequence[Any], action_id: str) -> ActionRecord | None:
+        """The record that was made of an equal row; None where there is none."""
         known = self._kept.get(action_id)
-        if known is not None and known[0] == cells:
-            return known[1]
-        self._kept.pop(action_id, None)
-        record = make()
-        if sum(len(cell) for cell in cells[0] if isinstance(cell, str)) <= LARGEST:
-            self._kept[action_id] = cells, record
+        return known[1] if known is not None and known[0] == row else None
+
+    def keep(self, row: Sequence[Any], record: ActionRecord) -> None:
+        """Remember what a row has become, in place of what its action was before."""
+        self._kept.pop(record.id, None)
+        if sum(len(cell) for cell in row if isinstance(cell, str)) <= LARGEST:
+            self._kept[record.id] = row, record
             if len(self._kept) > self._most:
                 self._kept.popitem(last=False)
-        return record

@@ -1,8 +1,9 @@
-"""What was read lately is told by its cells: nothing that was changed, by whomever, is answered as of before."""
+"""What was read lately is told by its row: nothing that was changed, by whomever, is answered as of before."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import cast
 
 import pytest
 
@@ -10,54 +11,53 @@ from gate.domain.request import ActionRecord
 from gate.store.opened import LARGEST, Opened
 
 ROW = ("act_1", 3, "sealed text", True, None)
-VOTE = ("act_1", 0, "ana", "approve")
 
 
-def made(opened: Opened, cells: tuple[Any, ...], action_id: str = "act_1") -> ActionRecord:
-    return opened.of(action_id, cells, lambda: cast("ActionRecord", object()))
+@dataclass(frozen=True)
+class Made:
+    id: str
 
 
-def test_equal_cells_are_read_once() -> None:
+def made(action_id: str = "act_1") -> ActionRecord:
+    return cast("ActionRecord", Made(action_id))
+
+
+def test_an_equal_row_is_read_once() -> None:
     opened = Opened()
-    first = made(opened, (ROW, [], [VOTE], []))
-    assert made(opened, ((*ROW,), [], [(*VOTE,)], [])) is first
+    record = made()
+    assert opened.find(ROW, "act_1") is None
+    opened.keep(ROW, record)
+    assert opened.find((*ROW,), "act_1") is record
 
 
 @pytest.mark.parametrize(
-    "cells",
+    "row",
     [
-        (("act_1", 4, "sealed text", True, None), [], [VOTE], []),
-        (("act_1", 3, "other text", True, None), [], [VOTE], []),
-        (ROW, [], [("act_1", 0, "bo", "approve")], []),
-        (ROW, [], [], []),
+        ("act_1", 4, "sealed text", True, None),
+        ("act_1", 3, "other text", True, None),
+        ("act_1", 3, "sealed text", True, 7),
     ],
 )
-def test_any_other_cell_makes_another_record(cells: tuple[Any, ...]) -> None:
+def test_any_other_cell_makes_another_record(row: tuple[object, ...]) -> None:
     opened = Opened()
-    first = made(opened, (ROW, [], [VOTE], []))
-    second = made(opened, cells)
-    assert second is not first
-    assert made(opened, cells) is second
-
-
-def test_what_cannot_be_read_is_not_kept() -> None:
-    opened = Opened()
-    before = made(opened, (ROW, [], [], []))
-
-    def damaged() -> ActionRecord:
-        raise ValueError("damaged")
-
-    with pytest.raises(ValueError, match="damaged"):
-        opened.of("act_1", (("act_1", 9), [], [], []), damaged)
-    assert made(opened, (ROW, [], [], [])) is not before
+    opened.keep(ROW, made())
+    assert opened.find(row, "act_1") is None
+    after = made()
+    opened.keep(row, after)
+    assert opened.find(row, "act_1") is after
+    assert opened.find(ROW, "act_1") is None
 
 
 def test_it_stays_small() -> None:
     opened = Opened(most=2)
-    first = made(opened, (ROW, [], [], []))
-    large = (("act_2", "x" * (LARGEST + 1)), [], [], [])
-    assert made(opened, large, "act_2") is not made(opened, large, "act_2")
-    assert made(opened, (ROW, [], [], [])) is first
-    for number in (3, 4):
-        made(opened, (ROW, [], [], []), f"act_{number}")
-    assert made(opened, (ROW, [], [], [])) is not first
+    opened.keep(ROW, made())
+    large = ("act_2", "x" * (LARGEST + 1))
+    opened.keep(large, made("act_2"))
+    assert opened.find(large, "act_2") is None
+    assert opened.find(ROW, "act_1") is not None
+    opened.keep(("act_1", "x" * (LARGEST + 1)), made())  # grown too large, and the one before is let go of
+    assert opened.find(ROW, "act_1") is None
+    for number in range(3, 6):
+        opened.keep((f"act_{number}",), made(f"act_{number}"))
+    assert opened.find(("act_3",), "act_3") is None
+    assert opened.find(("act_5",), "act_5") is not None
