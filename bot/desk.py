@@ -69,8 +69,7 @@ class Desk:
 
     async def record(self, action_id: str) -> ActionRecord | None:
         """The action as it is stored; nothing on a card stands in for it."""
-        async with self.deps.store.reading() as tx:
-            return await tx.actions.get(action_id)
+        return await self.deps.store.now.actions.get(action_id)
 
     async def misplaced(self, click: Click, action_id: str) -> Refused | None:
         """None where the click comes from the action's own card (threat 5); otherwise why it does nothing."""
@@ -85,13 +84,11 @@ class Desk:
         return card is not None and card.digest is not None
 
     async def _card(self, action_id: str) -> Card | None:
-        async with self.deps.store.reading() as tx:
-            return await tx.cards.get(action_id)
+        return await self.deps.store.now.cards.get(action_id)
 
     async def directory(self) -> Directory:
         """The directory as it stands now, delegations included."""
-        async with self.deps.store.reading() as tx:
-            return await directory_now(self.deps, tx)
+        return await directory_now(self.deps, self.deps.store.now)
 
     async def hindrance(
         self, record: ActionRecord, person: Person, verb: str, version: int | None

@@ -23,8 +23,8 @@ class SqlPins:
         return _pin(found[0]) if found else None
 
     async def by_user(self, team_id: str, user_id: str) -> Pin | None:
-        mine = select(pins).where(pins.c.team_id == team_id, pins.c.user_id == user_id)
-        return _pin(await self._bound.row(mine))
+        found = await self._bound.ask(_BY_USER, team_id=team_id, user_id=user_id)
+        return _pin(found[0]) if found else None
 
     async def all(self) -> tuple[Pin, ...]:
         rows = await self._bound.rows(select(pins).order_by(pins.c.person))
@@ -43,6 +43,9 @@ class SqlPins:
         )
 
 
+_BY_USER = Question(
+    select(pins).where(pins.c.team_id == bindparam("team_id"), pins.c.user_id == bindparam("user_id"))
+)
 _BY_PERSON = Question(select(pins).where(pins.c.person == bindparam("person")))
 
 

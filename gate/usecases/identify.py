@@ -35,8 +35,7 @@ async def identify(deps: Deps, profile: SlackProfile, own_team_id: str) -> Perso
     if refused is not None:
         return refused
     directory = deps.rules.current.directory
-    async with deps.store.reading() as tx:
-        pin = await tx.pins.by_user(profile.team_id, profile.user_id)
+    pin = await deps.store.now.pins.by_user(profile.team_id, profile.user_id)
     if pin is not None:
         person = directory.people.get(pin.person)
         if person is None or not person.active:
