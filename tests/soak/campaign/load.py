@@ -18,6 +18,8 @@ from tests.soak.campaign.viewer import Viewer, viewing
 ENDS = frozenset({"allowed", "denied", "throttled", "approved", "rejected", "expired", "cancelled"})
 ASKING = (*(f"work.lane-{n}" for n in range(LANES)), "work.pair", "work.brief")
 TOLD_SEC = 6.0
+AGAIN_SEC = 20.0
+"""After so long a person looks again at a card that still has buttons: it was left, edited, or needs a second vote."""
 LATEST_SEC = 60.0
 """How long after a click its answer may still come."""
 
@@ -161,24 +163,27 @@ class Load:
     # -- reviewers --------------------------------------------------------------------------------------------
 
     async def _review(self, person: str, chance: random.Random) -> None:
-        """Decide whatever still has buttons, again where nothing was said about it."""
-        user, done = SLACK_IDS[person], set[str]()
+        """Decide whatever still has buttons, at once again where nothing was said about it, otherwise later."""
+        user, looked = SLACK_IDS[person], dict[str, float]()
         clicked: list[tuple[float, str, str]] = []
         now = asyncio.get_running_loop().time
         async with viewing(self.stage.slack.url) as viewer:
 
             def left() -> list[Json]:
-                return [card for card in viewer.waiting() if card_action(card) not in done]
+                since = now() - AGAIN_SEC
+                return [
+                    card for card in viewer.waiting() if looked.get(card_action(card) or "", since) <= since
+                ]
 
             while True:
-                waiting = await viewer.until(left, within=600)
+                waiting = await viewer.until(left, within=AGAIN_SEC)
                 if not waiting:
                     continue
                 card = chance.choice(waiting)
                 what = chance.choices(("approve", "reject", "edit", "leave"), (70, 12, 12, 6))[0]
                 action = card_action(card) or ""
                 if what == "leave":
-                    done.add(action)
+                    looked[action] = now()
                     continue
                 before = viewer.newest(user)
                 clicked.append((now(), card["channel"], action))
@@ -190,7 +195,7 @@ class Load:
                 said = await viewer.until(lambda since=before: viewer.told(user, since), within=TOLD_SEC)
                 if said is None:
                     continue
-                done.add(action)
+                looked[action] = now()
                 # An answer names no action, and it may be late, or come a second time where Slack dropped its receipt.
                 clicked = [each for each in clicked if now() - each[0] < LATEST_SEC]
                 among = [which for _, channel, which in clicked if channel == said["channel"]]
