@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gate.domain.action import Json
 from gate.domain.eligibility import Standing, standing, voices
 from gate.domain.people import Directory
@@ -20,6 +22,8 @@ DONE = {
     Status.THROTTLED: "refused by policy for now",
 }
 """How an ended request is said to have ended."""
+
+NOTHING_SHOWN: Mapping[str, str] = {}
 
 HANDED_ON = Refused(
     code="delegated",
@@ -93,3 +97,8 @@ def for_whom(mine: Standing, *, with_id: bool = False) -> dict[str, Json]:
 
 def _name(person_id: str, directory: Directory) -> str:
     return directory.people[person_id].name if person_id in directory.people else person_id
+
+
+def saw(shown: Mapping[str, str]) -> dict[str, Json]:
+    """What a person was shown, for the record; empty where that is not known."""
+    return {"shown": dict(shown)} if shown else {}

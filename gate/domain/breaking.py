@@ -18,7 +18,7 @@ from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Deadline, DeadlineKind, Status
 from gate.domain.risk import Risk
 from gate.domain.submission import callback
-from gate.domain.transitions import CARD, Change, Intent, move
+from gate.domain.transitions import CARD, Change, Intent, move, thread
 from gate.domain.verdict import ApprovalPlan, Decision, Verdict
 
 SHORTEST_REASON = 10
@@ -149,13 +149,8 @@ def break_glass(
         "review_due": int(emergency.review_due_at.timestamp()),
         "policy_digest": policy_digest,
     }
-    told: dict[str, Json] = {
-        "event": "approval.break_glass",
-        "at": int(now.timestamp() * 1_000_000),
-        "person": person,
-        "mention": list(called) if "slack" in rules.via else [],
-        "via": list(rules.via),
-    }
+    mention = list(called) if "slack" in rules.via else []
+    told = thread("approval.break_glass", now, person, mention=mention, via=list(rules.via))
     return move(
         record,
         "approval.break_glass",
@@ -164,7 +159,7 @@ def break_glass(
         detail=detail,
         intents=(
             CARD,
-            Intent(channel="slack", kind="thread", body=told),
+            told,
             *calls(called, rules.via, "break_glass", seq),
             *callback(record, Status.APPROVED),
             *alarm("approval.break_glass", directory, now, person=person),

@@ -14,7 +14,7 @@ from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
 from gate.domain.routing import Load, able_of_asked, next_one, used_people
 from gate.domain.submission import asking, progress
-from gate.domain.transitions import CARD, Change, Intent, move
+from gate.domain.transitions import CARD, Change, move, thread
 from gate.domain.verdict import ApprovalPlan
 
 NOBODY_NEEDED = Refused(code="no_change", sentence="Enough people were asked who can decide this.")
@@ -58,16 +58,7 @@ def rebalance(
         detail={"asked": people, "in_place_of": person, "why": "cooldown"},
         intents=(
             CARD,
-            Intent(
-                channel="slack",
-                kind="thread",
-                body={
-                    "event": "approval.rebalanced",
-                    "at": int(now.timestamp() * 1_000_000),
-                    "person": None,
-                    "mention": people,
-                },
-            ),
+            thread("approval.rebalanced", now, None, mention=people),
             *asking(record, tuple(more), directory),
             *progress(record, "approval.rebalanced"),
         ),

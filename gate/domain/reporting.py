@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from gate.domain.action import Agent, Json
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Deadline, DeadlineKind, Outcome, Result
-from gate.domain.transitions import CARD, Change, Intent, move
+from gate.domain.transitions import CARD, Change, Intent, move, thread
 
 USUAL = timedelta(hours=1)
 """Time for the report where neither the rule nor its constraints say anything."""
@@ -146,5 +146,4 @@ def told_if_seen(
     """What the card and its thread show of it; only actions that people were asked about have a card."""
     if record.plan is None:
         return ()
-    at = int(now.timestamp() * 1_000_000)
-    return (CARD, Intent(channel="slack", kind="thread", body={"event": event, "at": at, "person": person}))
+    return CARD, thread(event, now, person)

@@ -13,7 +13,7 @@ from gate.domain.people import APPROVERS, Directory
 from gate.domain.refusal import Refused
 from gate.domain.reporting import next_duty
 from gate.domain.request import ActionRecord, Deadline
-from gate.domain.transitions import CARD, REVIEWED, Change, Intent, move
+from gate.domain.transitions import CARD, REVIEWED, Change, move, thread
 
 LONGEST_COMMENT = 1_000
 
@@ -96,7 +96,7 @@ def close_review(
         "late_ms": max(0, int(late.total_seconds() * 1000)),
     }
     reviewed = replace(emergency, review=Review(person=person, finding=finding, comment=comment, at=now))
-    told = _thread("review.closed", now, person, finding=finding.value, used=used, taken_back=takes_back)
+    told = thread("review.closed", now, person, finding=finding.value, used=used, taken_back=takes_back)
     return move(
         record,
         "review.closed",
@@ -143,14 +143,9 @@ def review_overdue(
         detail=detail,
         intents=(
             CARD,
-            _thread("review.overdue", now, None, **told, **({} if called else {"nobody": True})),
+            thread("review.overdue", now, None, **told, **({} if called else {"nobody": True})),
             *calls(called, emergency.via, "review_overdue", deadline.seq),
         ),
         emergency=again,
         deadline=next_duty(replace(record, emergency=again)),
     )
-
-
-def _thread(event: str, now: datetime, person: str | None, **body: Json) -> Intent:
-    at = int(now.timestamp() * 1_000_000)
-    return Intent(channel="slack", kind="thread", body={"event": event, "at": at, "person": person, **body})

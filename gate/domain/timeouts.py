@@ -18,7 +18,7 @@ from gate.domain.request import ActionRecord, Deadline, DeadlineKind, Status
 from gate.domain.risk import Risk
 from gate.domain.submission import callback, progress
 from gate.domain.supervision import review_overdue
-from gate.domain.transitions import CARD, Change, Intent, move
+from gate.domain.transitions import CARD, Change, Intent, move, thread
 from gate.domain.verdict import ApprovalPlan, Decision, OnTimeout, Verdict
 
 
@@ -112,7 +112,7 @@ def _sla(
             detail=_late(deadline, now) | {"rule": record.verdict.rule},
             intents=(
                 CARD,
-                _thread("approval.timeout_allowed", deadline, now),
+                thread("approval.timeout_allowed", now, None, seq=deadline.seq),
                 *callback(record, Status.APPROVED),
             ),
             breached=True,
@@ -181,7 +181,7 @@ def _calling(
         detail=_late(deadline, now) | detail | {"via": list(ways)},
         intents=(
             CARD,
-            _thread(kind, deadline, now, **told),
+            thread(kind, now, None, seq=deadline.seq, **told),
             *_calls(called, stand_ins(after, called, directory), ways, deadline, slack=bool(mention)),
             *(progress(record, kind) if kind != "approval.repaged" else ()),
             *_alarms(kind, after, told, directory, now),
@@ -233,7 +233,11 @@ def _expire(record: ActionRecord, deadline: Deadline, now: datetime) -> Change:
         actor="timer",
         now=now,
         detail=_late(deadline, now),
-        intents=(CARD, _thread("approval.expired", deadline, now), *callback(record, Status.EXPIRED)),
+        intents=(
+            CARD,
+            thread("approval.expired", now, None, seq=deadline.seq),
+            *callback(record, Status.EXPIRED),
+        ),
         breached=True,
         decided_by="timer",
         decision_note="Nobody decided in time",
@@ -246,17 +250,3 @@ def _late(deadline: Deadline, now: datetime) -> dict[str, Json]:
         "seq": deadline.seq,
         "late_ms": int((now - deadline.due_at).total_seconds() * 1000),
     }
-
-
-def _thread(event: str, deadline: Deadline, now: datetime, **body: Json) -> Intent:
-    return Intent(
-        channel="slack",
-        kind="thread",
-        body={
-            "event": event,
-            "at": int(now.timestamp() * 1_000_000),
-            "person": None,
-            "seq": deadline.seq,
-            **body,
-        },
-    )

@@ -97,6 +97,15 @@ REVIEWED = Intent(channel="pagerduty", kind="resolve", body={"about": "review"})
 """The page of an emergency release is over: a supervisor has looked at it."""
 
 
+def thread(event: str, now: datetime, person: str | None, **body: Json) -> Intent:
+    """A line below the card: what happened, and who did it."""
+    return Intent(
+        channel="slack",
+        kind="thread",
+        body={"event": event, "at": int(now.timestamp() * 1_000_000), "person": person, **body},
+    )
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
     """A transition that may be committed: the new record, its one audit record, and what to tell whom."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from gate.domain.acting import already
 from gate.domain.breaking import break_glass as broken
 from gate.domain.emergency import Emergency
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
-from gate.domain.review import already
 from gate.domain.transitions import Change
 from gate.domain.verdict import Verdict
 from gate.usecases.commands import BreakTheGlass, Done

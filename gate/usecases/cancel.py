@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from gate.domain.handing_on import cancel as cancelled
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
-from gate.domain.review import cancel as cancelled
 from gate.domain.transitions import Change
 from gate.usecases.commands import CancelAction, Done
 from gate.usecases.ports import Deps, Transaction

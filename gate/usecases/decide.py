@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from gate.domain.acting import already
 from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Choice
-from gate.domain.review import already, approve, reject
 from gate.domain.routing import NO_LOADS
 from gate.domain.second_review import blind
 from gate.domain.timeouts import fire
 from gate.domain.transitions import Change
+from gate.domain.voting import approve, reject
 from gate.usecases.commands import CastVote, Done
 from gate.usecases.directory import directory_now
 from gate.usecases.judging import judge_payload, judge_release

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from gate.contract.canonical import canonical, payload_sha256
+from gate.domain.editing import edit as edited
 from gate.domain.masking import is_masked, masked_text
 from gate.domain.people import Directory
 from gate.domain.refusal import FieldProblem, Refused
 from gate.domain.request import ActionRecord
-from gate.domain.review import approve
-from gate.domain.review import edit as edited
 from gate.domain.routing import NO_LOADS
 from gate.domain.second_review import blind
 from gate.domain.transitions import Change
 from gate.domain.verdict import ApprovalPlan, Decision
+from gate.domain.voting import approve
 from gate.policy.constraints import Violation, check
 from gate.policy.edits import FieldError, check_edit
 from gate.usecases.commands import Done, EditPayload

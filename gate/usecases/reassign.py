@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from gate.domain.handing_on import reassign as reassigned
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord
-from gate.domain.review import reassign as reassigned
 from gate.domain.transitions import Change
 from gate.usecases.commands import Done, ReassignAction
 from gate.usecases.directory import directory_now

@@ -124,7 +124,7 @@ MUTANTS = (
     ),
     Mutant(
         "INV-05 an owner who is not listed decides under another name",
-        "gate/domain/review.py",
+        "gate/domain/voting.py",
         "    if directory.find(record.agent.owner) is None:\n",
         "    if False:\n",
     ),
@@ -186,7 +186,7 @@ MUTANTS = (
     ),
     Mutant(
         "INV-14 a reload loosens",
-        "gate/domain/review.py",
+        "gate/domain/tightening.py",
         "        quorum=max(quorum, newer.quorum),\n",
         "        quorum=newer.quorum,\n",
         f"{DOMAIN} {USECASES}",
@@ -369,7 +369,7 @@ MUTANTS = (
     ),
     Mutant(
         "INV-32 handing on stops the clock, and nothing says so",
-        "gate/domain/review.py",
+        "gate/domain/handing_on.py",
         "        called=wider.called,\n        reassignments",
         "        called=wider.called,\n        sla_at=now + timedelta(days=1),\n        reassignments",
         f"{DOMAIN}/test_state_machine.py",
@@ -426,7 +426,7 @@ MUTANTS = (
     ),
     Mutant(
         "whoever needs a break may approve",
-        "gate/domain/review.py",
+        "gate/domain/voting.py",
         "    if resting is not None:\n        return resting\n",
         "",
         "tests/unit/domain/test_fatigue.py",
@@ -447,7 +447,7 @@ MUTANTS = (
     ),
     Mutant(
         "the first of two approvals is told",
-        "gate/domain/review.py",
+        "gate/domain/voting.py",
         "        if blind(voted):\n",
         "        if False:\n",
         "tests/unit/domain/test_second_review.py",

@@ -13,11 +13,11 @@ from gate.domain.oncall import SCHEDULE_TRUSTED, Trouble, on_call
 from gate.domain.people import Directory, Group, Override, Rota, Rotation
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, DeadlineKind
-from gate.domain.review import approve
 from gate.domain.risk import Risk
 from gate.domain.timeouts import fire
 from gate.domain.transitions import Change
 from gate.domain.verdict import LadderStep
+from gate.domain.voting import approve
 from gate.usecases.filling import Known, filled, sources, strangers
 from gate.usecases.ports import Listed, Listing, Pin, Turn
 from tests.fakes.records import NOW, REPAGE, directory, pending, person, plan, verdict

@@ -11,8 +11,8 @@ from bot.blocks.asking import needed
 from bot.blocks.progress import needs
 from gate.domain.people import Group
 from gate.domain.request import ActionRecord, Status
-from gate.domain.review import approve
 from gate.domain.transitions import Change
+from gate.domain.voting import approve
 from gate.usecases.ports import LikeIt
 from gate.usecases.viewing import action_view
 from gate.usecases.views import ActionView

@@ -17,12 +17,12 @@ from gate.domain.people import Directory, Group
 from gate.domain.refusal import Refused
 from gate.domain.release import collectable, minting
 from gate.domain.request import ActionRecord, DeadlineKind, Status
-from gate.domain.review import approve, reject
 from gate.domain.risk import Risk
 from gate.domain.supervision import close_review, reviewers
 from gate.domain.timeouts import fire
 from gate.domain.transitions import RESOLVE, REVIEWED, Change
 from gate.domain.verdict import Decision, LadderStep
+from gate.domain.voting import approve, reject
 from tests.fakes.records import AGENT, REPAGE, directory, later, pending, person, plan, proposal, verdict
 
 RULES = BreakGlass(

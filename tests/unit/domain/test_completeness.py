@@ -20,9 +20,9 @@ from gate.domain.completeness import (
 )
 from gate.domain.refusal import Refused
 from gate.domain.request import Status
-from gate.domain.review import approve, reject
 from gate.domain.transitions import Change
 from gate.domain.verdict import Effective
+from gate.domain.voting import approve, reject
 from tests.fakes.records import directory, later, pending, proposal, submitted, verdict
 
 SAYS: dict[str, dict[str, Any]] = {

@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 from gate.domain.delegating import Lent, grant, revoke
 from gate.domain.delegation import LONGEST, Delegation, loop, matches
+from gate.domain.editing import edit
 from gate.domain.eligibility import counting, may_decide, slots, stand_ins, voices
+from gate.domain.handing_on import reassign
 from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Status
-from gate.domain.review import approve, edit, reassign, reject
 from gate.domain.risk import Risk
 from gate.domain.timeouts import fire
 from gate.domain.transitions import Change
+from gate.domain.voting import approve, reject
 from gate.policy.globs import compile_glob
 from tests.fakes.records import (
     NOW,

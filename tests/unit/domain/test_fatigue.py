@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gate.domain.care import SILENT, Care
 from gate.domain.fatigue import cooling_until, resting
 from gate.domain.refusal import Refused
-from gate.domain.review import approve
+from gate.domain.voting import approve
 from tests.fakes.records import NOW, directory, later, pending
 
 THREE = Care(cooldown_after=3, cooldown_sec=600)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from gate.domain.action import Context, Evidence
+from gate.domain.editing import edit
 from gate.domain.masking import MARK, Masked, is_masked, masked, masked_text, places, spelled, unmasked
 from gate.domain.request import ActionRecord
-from gate.domain.review import edit
 from gate.domain.transitions import Change
 from tests.fakes.records import directory, later, proposal, submitted, verdict
 

@@ -8,16 +8,18 @@ from datetime import timedelta
 import pytest
 
 from gate.domain.care import Care
+from gate.domain.editing import edit
+from gate.domain.handing_on import reassign
 from gate.domain.joining import join
 from gate.domain.rebalancing import rebalance
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, DeadlineKind, Status
-from gate.domain.review import approve, edit, reassign
 from gate.domain.risk import Risk
 from gate.domain.routing import Load
 from gate.domain.timeouts import fire
 from gate.domain.transitions import Change
 from gate.domain.verdict import OnTimeout
+from gate.domain.voting import approve
 from tests.fakes.records import REPAGE, directory, later, pending, plan, verdict
 
 NOW = later(60)

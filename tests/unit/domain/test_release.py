@@ -11,8 +11,8 @@ from gate.domain.refusal import Refused
 from gate.domain.release import collectable, minting, redeem, revoke
 from gate.domain.reporting import report
 from gate.domain.request import ActionRecord, Grant, GrantState, Result
-from gate.domain.review import approve
 from gate.domain.transitions import Change
+from gate.domain.voting import approve
 from tests.fakes.records import AGENT, directory, later, pending
 
 LEAF = b"\x01" * 32

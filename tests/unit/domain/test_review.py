@@ -6,13 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from gate.domain.editing import edit
 from gate.domain.eligibility import could_stay_open
+from gate.domain.handing_on import cancel, reassign
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Status
-from gate.domain.review import approve, cancel, edit, reassign, reject
 from gate.domain.risk import Risk
 from gate.domain.transitions import Change, IllegalTransition, move
 from gate.domain.verdict import ApprovalPlan, Decision
+from gate.domain.voting import approve, reject
 from tests.fakes.records import NOW, directory, later, pending, person, plan, proposal, submitted, verdict
 
 

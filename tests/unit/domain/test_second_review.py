@@ -8,16 +8,18 @@ import pytest
 
 from gate.domain.care import Care
 from gate.domain.delegation import Delegation
+from gate.domain.editing import edit
 from gate.domain.eligibility import enough
 from gate.domain.people import Directory, Group
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Status
-from gate.domain.review import approve, edit, reject, tightened
 from gate.domain.risk import Risk
 from gate.domain.second_review import blind, drawn, result, veiled
 from gate.domain.submission import submit
+from gate.domain.tightening import tightened
 from gate.domain.transitions import CARD, Change
 from gate.domain.verdict import ApprovalPlan
+from gate.domain.voting import approve, reject
 from tests.fakes.records import AGENT, NOW, directory, later, person, plan, proposal, verdict
 
 ALL = Care(second_review_rate=1.0)

@@ -16,7 +16,9 @@ from gate.domain.care import Care
 from gate.domain.delegating import Lent, grant
 from gate.domain.delegating import revoke as revoke_delegation
 from gate.domain.delegation import Delegation
+from gate.domain.editing import edit
 from gate.domain.emergency import BreakGlass, Finding
+from gate.domain.handing_on import cancel, reassign
 from gate.domain.joining import join
 from gate.domain.people import Directory
 from gate.domain.rebalancing import rebalance
@@ -24,7 +26,6 @@ from gate.domain.refusal import Refused
 from gate.domain.release import collectable, minting, redeem, revoke
 from gate.domain.reporting import report
 from gate.domain.request import ActionRecord, Choice, DeadlineKind, Grant, Result, Status
-from gate.domain.review import approve, cancel, edit, reassign, reject
 from gate.domain.risk import Risk
 from gate.domain.routing import Load
 from gate.domain.second_review import blind, veiled
@@ -32,6 +33,7 @@ from gate.domain.supervision import close_review
 from gate.domain.timeouts import fire
 from gate.domain.transitions import CARD, TABLE, Change
 from gate.domain.verdict import ApprovalPlan, Decision, OnTimeout
+from gate.domain.voting import approve, reject
 from tests.fakes.records import NOW, REPAGE, directory, pending, person, plan, verdict
 from tests.unit.domain.bystander import MEMBERS, Bystander
 

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
+from gate.domain.handing_on import cancel, reassign
 from gate.domain.people import Directory
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, DeadlineKind, Status
-from gate.domain.review import approve, cancel, reassign, reject
 from gate.domain.risk import Risk
 from gate.domain.timeouts import fire
 from gate.domain.transitions import Change
 from gate.domain.verdict import LadderStep, OnTimeout
+from gate.domain.voting import approve, reject
 from tests.fakes.records import NOW, REPAGE, directory, later, pending, plan, verdict
 
 

@@ -7,13 +7,15 @@ from datetime import timedelta
 
 from gate.domain.action import Claims, Context, Source
 from gate.domain.audit import AuditRecord, canonical_bytes
+from gate.domain.editing import edit
+from gate.domain.handing_on import reassign
 from gate.domain.merkle import leaf_hash
 from gate.domain.release import issue, redeem
 from gate.domain.reporting import report
 from gate.domain.request import Grant, GrantState, Result
-from gate.domain.review import approve, edit, reassign
 from gate.domain.risk import Risk
 from gate.domain.transitions import Change
+from gate.domain.voting import approve
 from gate.usecases.story import Story, story
 from gate.usecases.telling import chapters, span, without_hidden_votes
 from tests.fakes.records import AGENT, directory, later, pending, plan, proposal, submitted, verdict
