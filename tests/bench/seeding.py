@@ -156,7 +156,7 @@ class _Growth:
         kinds = "n BIGINT, of TEXT, id TEXT, agent_id TEXT, jti TEXT, digest TEXT, key TEXT, shift BIGINT, first BIGINT"
         database.run(f"CREATE TEMP TABLE seeded ({kinds})")
         database.run(f"CREATE TEMP TABLE {_KEPT} (of TEXT, place BIGINT, seq BIGINT)")
-        self._like: list[tuple[str, datetime, str, int]] = []
+        self._like: list[tuple[str, int, str, int]] = []
         for action_id in like:
             ((agent_id, at),) = database.run(
                 "SELECT agent_id, created_at FROM actions WHERE id = ?", [action_id]
@@ -184,12 +184,13 @@ class _Growth:
             first = self._numbers.get(month, begins(month) + 1)
             self._numbers[month] = first + records
             numbered += [(first + place, to_micros(self._clock.at)) for place in range(records)]
-            mine = agent_id if n % AGENTS == 0 else f"{agent_id[:-2]}{n % AGENTS:02}"
+            whose = (n + n // len(self._like)) % AGENTS  # each of them does everything
+            mine = agent_id if whose == 0 else f"{agent_id[:-2]}{whose:02}"
             digest, key = (self._draw.randbytes(32).hex() for _ in range(2))
             ids = self._ids.new("act"), self._ids.new("gr")
             mapped.append((n, of, ids[0], mine, ids[1], digest, key, to_micros(self._clock.at) - at, first))
         self._database.fill("seeded", _MAPPED.split(), mapped)
-        for table in _tables():
+        for table in (actions, *_COPIED, audit):
             self._copy(table)
         self._number(numbered)
 
@@ -223,10 +224,6 @@ class _Growth:
         self._database.fill(leaves.name, ("position", "record", "hash"), rows)
         self._database.fill(subtrees.name, ("level", "position", "hash"), kept)
         self._database.fill(checkpoints.name, ("size", "root", "note", "at"), signed)
-
-
-def _tables() -> list[Table]:
-    return [actions, *_COPIED, audit]
 
 
 def _value(column: Column[Any]) -> str:
