@@ -4,38 +4,23 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
-import secrets
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+
+from gate.whole_file import whole_file
 
 
 async def write_bundle(file: Path, lines: AsyncIterator[str], *, anew: bool = False) -> int:
     """How many records were written. With `anew` an existing file is never replaced: FileExistsError."""
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    packed = file.suffix == ".gz"
     count = 0
-    try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as raw:
-            with gzip.GzipFile(fileobj=raw, mode="wb") if packed else os.fdopen(os.dup(handle), "wb") as out:
-                async for line in lines:
-                    out.write(line.encode())
-                    count += line.startswith('{"leaf"')
-            raw.flush()
-            os.fsync(raw.fileno())
-        if anew:
-            os.link(draft, file)
-        else:
-            os.replace(draft, file)
-        folder = os.open(file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        draft.unlink(missing_ok=True)
+    with (
+        whole_file(file, replace=not anew) as raw,
+        gzip.GzipFile(fileobj=raw, mode="wb") if file.suffix == ".gz" else nullcontext(raw) as out,
+    ):
+        async for line in lines:
+            out.write(line.encode())
+            count += line.startswith('{"leaf"')
     return count
 
 

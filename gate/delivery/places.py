@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from gate.delivery.webhook import signed_with
 from gate.domain.audit import timestamp
 from gate.domain.checkpoint import parse_checkpoint, parse_note
 from gate.usecases.ports import OUTBOX, Clock, Ids, Message, NotPublished, SealedCheckpoint, Store, Wakeups
+from gate.whole_file import whole_file
 
 FOLLOWS = "record"
 """What messages about the record stand for in the outbox's line, where others have their action."""
@@ -46,21 +45,8 @@ class Folder:
             raise NotPublished(
                 f"it holds another checkpoint of {checkpoint.size} records; one of the two was made up"
             )
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        try:
-            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(checkpoint.note)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, path)
-            folder = os.open(self._path, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        finally:
-            draft.unlink(missing_ok=True)
+        with whole_file(path, mode=0o644) as file:
+            file.write(checkpoint.note.encode())
 
 
 class ToWebhook:

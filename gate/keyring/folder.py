@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+from gate.whole_file import whole_file
 
 
 class KeyringError(Exception):
@@ -50,28 +51,8 @@ def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
 
 
 def _store(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)  # unlike rename, link never replaces the key another process has just stored
-        except FileExistsError:
-            return
-        _flush_folder(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with suppress(FileExistsError), whole_file(path, replace=False) as file:
+        file.write(content)
 
 
 def _refuse_if_open(path: Path, wanted: str) -> None:
