@@ -67,7 +67,7 @@ MUTANTS = (
     Mutant(
         "INV-35 what is held for quiet hours holds up its line",
         "gate/store/outbox.py",
-        "or_(earlier.c.not_before.is_(None), earlier.c.not_before <= now),",
+        "or_(earlier.c.not_before.is_(None), earlier.c.not_before <= _NOW),",
         "",
         "tests/contract/test_outbox.py",
     ),
