@@ -82,7 +82,7 @@ _SEEN = Question(
     )
     .limit(1)
 )
-_RETRY = Absence(actions, "agent_id", "payload_sha256", "topic", "created_at")
+_RETRY = Absence(actions, "agent_id", "payload_sha256", "topic", "created_at", beside=frozenset({"topic"}))
 _RETRIES = Question(
     select(func.count())
     .select_from(actions)

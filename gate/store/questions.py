@@ -32,11 +32,13 @@ class Question:
 
 
 class Absence:
-    """A kind of row that is expected not to be there: some columns equal, and the last at or after a value."""
+    """A kind of row that is expected not to be there: some columns equal, and the last at or after a value. `beside`:
+    those of them that the index to go by does not have."""
 
-    def __init__(self, table: Table, *columns: str) -> None:
+    def __init__(self, table: Table, *columns: str, beside: frozenset[str] = frozenset()) -> None:
         self.table = table
         self.columns = columns
+        self.beside = beside
         self.on: Callable[[bool], AbsenceText] = cache(self._on)
         """Its text for PostgreSQL (True) or SQLite."""
 
@@ -51,10 +53,15 @@ class AbsenceText:
         dialect = POSTGRESQL if postgres else SQLITE
         kinds = [absence.table.c[name].type for name in absence.columns]
         self._into = [kind.dialect_impl(dialect).bind_processor(dialect) for kind in kinds]
-        *same, since = [f'"{name}"' for name in absence.columns]
-        found = [f"{name} = c{at}" for at, name in enumerate(same)] + [f"{since} >= c{len(same)}"]
+        # Nothing but the columns to go by stands plain, or an engine that has counted nothing yet may go by another
+        # index that holds many more.
+        *same, since = [
+            f'"{name}"' + (" || ''" if name in absence.beside else "") for name in absence.columns
+        ]
+        found = [f"{name} = c{at}" for at, name in enumerate(same)] + [f"{since} + 0 >= c{len(same)}"]
         self._places = ", ".join(f"c{at}" for at in range(len(kinds)))
-        self._exists = f'EXISTS (SELECT 1 FROM "{absence.table.name}" WHERE {" AND ".join(found)})'  # noqa: S608
+        # Counted, not EXISTS: PostgreSQL would make a join of that, and read the whole table for it.
+        self._there = f'(SELECT count(*) FROM "{absence.table.name}" WHERE {" AND ".join(found)}) > 0'  # noqa: S608
         self.kinds = kinds
         self._texts: dict[int, str] = {}
 
@@ -69,7 +76,7 @@ class AbsenceText:
             marks = f"({', '.join('?' * (len(self.kinds) + 1))})"
             rows = ", ".join([marks] * count)
             found = (
-                f"WITH wanted(n, {self._places}) AS (VALUES {rows}) SELECT n FROM wanted WHERE {self._exists}"  # noqa: S608
+                f"WITH wanted(n, {self._places}) AS (VALUES {rows}) SELECT n FROM wanted WHERE {self._there}"  # noqa: S608
             )
             self._texts[count] = found
         return found
@@ -77,7 +84,7 @@ class AbsenceText:
     def unnested(self, types: Sequence[str]) -> str:
         """With one array for the numbers and one for each column."""
         arrays = ", ".join(f"%s::{kind}[]" for kind in ("int4", *types))
-        return f"SELECT n FROM unnest({arrays}) AS wanted(n, {self._places}) WHERE {self._exists}"  # noqa: S608
+        return f"SELECT n FROM unnest({arrays}) AS wanted(n, {self._places}) WHERE {self._there}"  # noqa: S608
 
 
 class Text:

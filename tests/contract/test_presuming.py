@@ -10,7 +10,10 @@ import pytest
 
 from gate.domain.action import Agent
 from gate.store import SqlStore
+from gate.store.history import _RETRY
+from gate.store.raw_postgres import wanted_rows
 from gate.usecases.ports import Outrun, StoredAgent
+from tests.contract.conftest import blocking_engine
 from tests.contract.records import NOW, action
 from tests.contract.test_transactions import counts
 
@@ -119,3 +122,20 @@ async def test_a_key_that_was_rotated_out_is_looked_up_every_time(store: SqlStor
     async with store.together("a", presuming=True) as tx:
         assert await tx.agents.still(HOLDER, "k1", NOW)
         assert not await tx.agents.still(HOLDER, "k1", NOW + timedelta(hours=1))
+
+
+async def test_what_is_presumed_not_to_be_there_is_looked_for_by_its_index(store: SqlStore) -> None:
+    """Also on PostgreSQL before it has counted what is in the table."""
+    await asyncio.gather(*(propose(store, number) for number in range(1, 400)))
+    values = _RETRY.on(store.address.postgres).values(("agt_bot", other(1), "pay.refund", SINCE))
+    if store.address.postgres:
+        sql, given = wanted_rows(_RETRY.on(True), [(0, ("agt_bot", other(1), "pay.refund", SINCE))])
+        sql, given = f"EXPLAIN {sql}", tuple(given)
+    else:
+        sql, given = f"EXPLAIN QUERY PLAN {_RETRY.on(False).listed(1)}", (0, *values)
+    engine = blocking_engine(store)
+    with engine.connect() as connection:
+        plan = " / ".join(str(tuple(row)) for row in connection.exec_driver_sql(sql, given))
+    engine.dispose()
+    assert "ix_actions_retries" in plan, plan
+    assert "Seq Scan" not in plan, plan
