@@ -37,6 +37,15 @@ def _host_of(authority: str) -> str | None:
 
 
 @web.middleware
+async def let_go(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whoever leaves in the middle of a request is nobody's mistake: no answer, and no complaint in the log."""
+    try:
+        return await handler(request)
+    except ConnectionError:
+        return web.Response(status=400)  # which nobody reads
+
+
+@web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse other names for this machine (DNS rebinding) and other origins (forged requests)."""
     if request.path.startswith(_OPEN_TO_APPS):

@@ -102,7 +102,7 @@ class Sandbox(Reading):
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Serve on host and port; port 0 takes a free one."""
-        application = web.Application(middlewares=[door.guard], client_max_size=_BODY_LIMIT)
+        application = web.Application(middlewares=[door.let_go, door.guard], client_max_size=_BODY_LIMIT)
         self._api.add_routes(application.router)
         self._application = application
         application.router.add_post("/hooks/actions/{team}/{id}", self._desk.serve)

@@ -15,6 +15,26 @@ from bot.sandbox import ManualClock, Sandbox
 from tests.integration.sandbox.running import client_of, connected, raw_socket
 
 
+async def test_an_app_that_dies_in_the_middle_of_a_request_is_no_complaint(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, _, port = sandbox.api_url.removeprefix("http://").partition("/")[0].partition(":")
+    for _ in range(5):
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(
+            b"POST /api/auth.test HTTP/1.1\r\nHost: "
+            + host.encode()
+            + b"\r\nAuthorization: Bearer xoxb-sandbox\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        )
+        await writer.drain()
+        assert (await client_of(sandbox).auth_test())["ok"]  # by now the half request is being read
+        writer.close()
+        await writer.wait_closed()
+        assert (await client_of(sandbox).auth_test())["ok"]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 async def test_down_cuts_calls_and_sockets_until_it_is_over(sandbox: Sandbox, client: AsyncWebClient) -> None:
     async with raw_socket(sandbox) as socket:
         sandbox.down()
