@@ -115,6 +115,7 @@ async def pace(run: Run, rate: float) -> None:
                 run.due.append(due)
             due += 1 / rate
         await asyncio.sleep(0.0005)
+    await asyncio.sleep(max(run.end - time.perf_counter(), 0))  # until then an answered one is idle again
     while run.idle:
         run.idle.popleft().close()
 
