@@ -25,8 +25,9 @@ from gate.domain.request import ActionRecord, Status
 from gate.domain.risk import Risk
 from gate.usecases.cards import card_view
 from gate.usecases.digests import gathers_until, join, sharing
-from gate.usecases.ports import Card, Deps, Outrun
+from gate.usecases.ports import Card, Deps, Transaction
 from gate.usecases.shown import CARD, sight
+from gate.usecases.transact import together_or_alone
 from gate.usecases.views import ActionView, PersonRef
 
 log = structlog.get_logger(__name__)
@@ -256,18 +257,17 @@ class CardDesk:
         return await self._deps.store.now.cards.get(action_id)
 
     async def _place(self, card: Card) -> bool:
-        try:
-            async with self._deps.store.together(_TURN) as tx:
-                return await tx.cards.place(card)
-        except Outrun:
-            return False
+        return await together_or_alone(self._deps.store, _TURN, lambda tx: tx.cards.place(card))
 
     async def _delivered(self, card: Card, view: ActionView, message: CardMessage) -> None:
         """Store what Slack has confirmed, with the digest of what the card shows everybody from now on."""
         seen = sight(self._deps, view.action_id, view.version, CARD, message.blocks)
-        async with self._deps.store.together(_TURN) as tx:
+
+        async def put(tx: Transaction) -> None:
             await tx.cards.put(card)
             await tx.shown.put(seen)
+
+        await together_or_alone(self._deps.store, _TURN, put)
 
     async def _store(self, card: Card) -> None:
         async with self._deps.store.writing() as tx:

@@ -14,7 +14,7 @@ from gate.domain.request import ActionRecord
 from gate.domain.risk import Risk
 from gate.domain.transitions import CARD, Change, Intent
 from gate.usecases.commands import Done
-from gate.usecases.ports import DEADLINES, OUTBOX, RECORD, Deps, Message, Outrun, Transaction
+from gate.usecases.ports import DEADLINES, OUTBOX, RECORD, Crowded, Deps, Message, Outrun, Store, Transaction
 
 R = TypeVar("R")
 
@@ -34,6 +34,16 @@ First = Callable[[Transaction], Awaitable[None]]
 def road(deps: Deps, attempt: int, turn: str) -> AbstractAsyncContextManager[Transaction]:
     """The transaction for an attempt: first together with others, and where that was outrun, alone."""
     return deps.store.together(turn) if attempt == 0 else deps.store.writing()
+
+
+async def together_or_alone(store: Store, turn: str, what: Callable[[Transaction], Awaitable[R]]) -> R:
+    """Do this in one commit with what others store, and in one of its own where that cannot be."""
+    try:
+        async with store.together(turn) as tx:
+            return await what(tx)
+    except (Outrun, Crowded):
+        async with store.writing() as tx:
+            return await what(tx)
 
 
 ALONE = 2

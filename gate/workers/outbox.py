@@ -15,19 +15,18 @@ from gate.metrics import Metrics
 from gate.usecases.ports import (
     OUTBOX,
     Clock,
-    Crowded,
     Delivered,
     Delivery,
     DeliveryChannel,
     Message,
     Outbox,
-    Outrun,
     RetryLater,
     Store,
     StoreUnavailable,
     Undeliverable,
     Wakeups,
 )
+from gate.usecases.transact import together_or_alone
 
 log = structlog.get_logger(__name__)
 
@@ -247,13 +246,8 @@ class _Line:
                 log.error("outbox.dead_letter", **seen, attempts=message.attempts, error=error)
 
     async def _put_down(self, what: Callable[[Outbox], Awaitable[None]]) -> None:
-        """Store a result in one commit with what others store; alone where that cannot be."""
-        try:
-            async with self._store.together(f"outbox {self.name}") as tx:
-                await what(tx.outbox)
-        except (Outrun, Crowded):
-            async with self._store.writing() as tx:
-                await what(tx.outbox)
+        """Store a result."""
+        await together_or_alone(self._store, f"outbox {self.name}", lambda tx: what(tx.outbox))
 
     def _gives_up(self, message: Message, result: RetryLater) -> bool:
         if not result.counts:
