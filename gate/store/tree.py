@@ -35,11 +35,7 @@ class SqlTree:
         self._bound = bound
 
     async def unsealed(self) -> bool:
-        sealed = func.coalesce(select(func.max(checkpoints.c.size)).scalar_subquery(), 0)
-        grown = func.coalesce(select(func.max(tree.c.size)).scalar_subquery(), 0)
-        return bool(
-            await self._bound.scalar(select(or_(exists(select(unnumbered.c.record)), grown > sealed)))
-        )
+        return bool(await self._bound.ask(_UNSEALED))
 
     async def waiting(self) -> bool:
         return bool(await self._bound.scalar(select(exists(select(unnumbered.c.record)))))
@@ -87,6 +83,7 @@ class SqlTree:
         return after
 
     async def seal(self, checkpoint: SealedCheckpoint) -> None:
+        self._bound.presume(_TO_BE_SEALED, size=checkpoint.size)
         await self._bound.put(
             checkpoints,
             {
@@ -98,9 +95,8 @@ class SqlTree:
         )
 
     async def latest(self) -> SealedCheckpoint | None:
-        return _checkpoint(
-            await self._bound.row(select(checkpoints).order_by(checkpoints.c.size.desc()).limit(1))
-        )
+        found = await self._bound.ask(_LATEST)
+        return _checkpoint(found[0] if found else None)
 
     async def sealed(self, size: int) -> SealedCheckpoint | None:
         enough = select(checkpoints).where(checkpoints.c.size >= size).order_by(checkpoints.c.size).limit(1)
@@ -195,6 +191,23 @@ class SqlTree:
 
 
 _HEAD = Question(select(tree))
+_LATEST = Question(select(checkpoints).order_by(checkpoints.c.size.desc()).limit(1))
+_TO_BE_SEALED = Question(
+    select(tree.c.id).where(
+        tree.c.size == bindparam("size", type_=Integer),
+        ~exists(select(checkpoints.c.size).where(checkpoints.c.size >= tree.c.size)),
+    )
+)
+_UNSEALED = Question(
+    select(tree.c.id)
+    .where(
+        or_(
+            exists(select(unnumbered.c.record)),
+            tree.c.size > func.coalesce(select(func.max(checkpoints.c.size)).scalar_subquery(), 0),
+        )
+    )
+    .limit(1)
+)
 _WAITING = Question(
     select(unnumbered.c.record, audit.c.canonical, audit.c.sha256)
     .outerjoin(audit, audit.c.seq == unnumbered.c.record)

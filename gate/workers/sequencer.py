@@ -32,15 +32,18 @@ from gate.usecases.ports import (
 
 log = structlog.get_logger(__name__)
 
+TURN = "record"
+"""Whose turn it is among the agents' commands, where numbering shares their commits."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pace:
     """`every_sec` lies at least between two checkpoints; without news it is looked every `look_sec`. One transaction
-    numbers at most `batch` records, so that writers on SQLite never wait long for their turn."""
+    numbers at most `batch` records, so that neither writers on SQLite nor the event loop wait long for it."""
 
     every_sec: float = 1.0
     look_sec: float = 1.0
-    batch: int = 500
+    batch: int = 200
     behind_sec: float = 15.0
     """Records unsigned for longer are a problem to be told."""
 
@@ -103,26 +106,16 @@ class Sequencer:
 
         Raises StoreUnavailable; the store's errors where a record is damaged; Rewritten.
         """
-        async with self._store.reading() as tx:
-            if not await tx.tree.unsealed():
-                self._behind_since = None
-                return False
-            if self._behind_since is None:
-                self._behind_since = asyncio.get_running_loop().time()
-            if not at_once and not self._is_due(await tx.tree.latest()):
-                return False
+        tx = self._store.now
+        if not await tx.tree.unsealed():
+            self._behind_since = None
+            return False
+        if self._behind_since is None:
+            self._behind_since = asyncio.get_running_loop().time()
+        if not at_once and not self._is_due(await tx.tree.latest()):
+            return False
         until = asyncio.get_running_loop().time() + self._pace.every_sec
-        await self._number_beside_others(until)
-        while True:
-            late = asyncio.get_running_loop().time() >= until
-            async with self._store.writing() as tx:
-                tree = await tx.tree.grow(limit=self._pace.batch)
-                if tree is None:
-                    return False  # another replica is about it
-                done = late or not await tx.tree.waiting()
-                checkpoint = await self._sealed(tx, tree) if done else None
-            if done:
-                break
+        checkpoint = await self._beside_others(until) or await self._alone(until)
         if checkpoint is None:
             return False
         self._behind_since = None
@@ -132,19 +125,36 @@ class Sequencer:
         log.debug("record.signed", size=checkpoint.size)
         return True
 
-    async def _number_beside_others(self, until: float) -> None:
-        """Number most of what waits in the commits that writers make anyway, where the engine lets that be; the rest is
-        numbered in the transaction that signs."""
-        before = -1
+    async def _beside_others(self, until: float) -> SealedCheckpoint | None:
+        """Number and sign in the commits that writers make anyway, so that nobody waits for it; None where the engine
+        does not let that be, or somebody else was quicker. Signed is what was committed before: never a tree that
+        might still not be stored."""
+        before = 0
         try:
-            while asyncio.get_running_loop().time() < until:
-                async with self._store.together("record") as tx:
+            while True:
+                async with self._store.together(TURN) as tx:
                     tree = await tx.tree.grow(limit=self._pace.batch)
-                if tree is None or tree.size - before < self._pace.batch:
-                    return
+                if tree is None:
+                    return None
+                if tree.size - before < self._pace.batch or asyncio.get_running_loop().time() >= until:
+                    break
                 before = tree.size
+            async with self._store.together(TURN, presuming=True) as tx:
+                tree = await tx.tree.grow(limit=0)
+                return None if tree is None else await self._sealed(tx, tree)
         except (Outrun, Crowded):
-            return
+            return None
+
+    async def _alone(self, until: float) -> SealedCheckpoint | None:
+        """Number in transactions that hold the tree's row, and sign in the last of them."""
+        while True:
+            late = asyncio.get_running_loop().time() >= until
+            async with self._store.writing() as tx:
+                tree = await tx.tree.grow(limit=self._pace.batch)
+                if tree is None:
+                    return None  # another replica is about it
+                if late or not await tx.tree.waiting():
+                    return await self._sealed(tx, tree)
 
     def _is_due(self, latest: SealedCheckpoint | None) -> bool:
         if latest is None:
@@ -153,7 +163,7 @@ class Sequencer:
         return not timedelta(0) <= since < timedelta(seconds=self._pace.every_sec)
 
     async def _sealed(self, tx: Transaction, tree: Frontier) -> SealedCheckpoint | None:
-        """Sign the tree, in the transaction that made it, so that no signature is ever of another's making."""
+        """Sign the tree, in a transaction that is committed only where this is the stored tree."""
         latest = await tx.tree.latest()
         await self._refuse_another_past(tx, latest, tree)
         if latest is not None and latest.size == tree.size:

@@ -72,7 +72,8 @@ class Tree(Protocol):
     async def grow(self, *, limit: int) -> Frontier | None:
         """Number up to `limit` committed records, in the order they were written, and return the tree as it then is.
 
-        None, and nothing is numbered, while somebody else is about it: until this transaction ends nobody else is."""
+        None, and nothing is numbered, while somebody else is about it: until this transaction ends nobody else is, or
+        it ends in `Outrun`."""
         ...
 
     async def waiting(self) -> bool:
@@ -80,7 +81,8 @@ class Tree(Protocol):
         ...
 
     async def seal(self, checkpoint: SealedCheckpoint) -> None:
-        """Keep a signed checkpoint."""
+        """Keep a signed checkpoint of the tree as it is. A transaction that presumes ends in `Outrun` where the tree
+        has grown or another checkpoint of it was quicker."""
         ...
 
     async def latest(self) -> SealedCheckpoint | None: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import text
@@ -125,6 +125,36 @@ async def test_many_records_are_numbered_in_small_transactions(
     checkpoint = await latest(gate, notary)
     assert checkpoint is not None
     assert checkpoint.root == frontier(await leaves(gate)).root()
+
+
+async def test_nobody_waits_for_a_signature(gate: World, notary: CheckpointSigner, metrics: Metrics):
+    """INV-49: what is signed is stored already, and while it is signed others may write."""
+    url = parse_address(gate.url)
+    stored: list[int] = []
+
+    class Curious:
+        """Signs like the notary, and meanwhile writes to the database as another process would."""
+
+        origin = notary.origin
+
+        def sign(self, note: str) -> str:
+            engine = standing.engine_of(url)
+            with engine.begin() as connection:
+                if not url.postgres:
+                    stored.append(connection.execute(text("SELECT size FROM tree")).scalar_one())
+                connection.execute(text("DELETE FROM outbox WHERE id = 'none'"))
+            engine.dispose()
+            return notary.sign(note)
+
+    worker = sequencer(gate, cast("CheckpointSigner", Curious()), metrics, batch=2)
+    for _ in range(5):
+        await gate.propose("crm.read")
+    async with asyncio.timeout(3):  # a writer in the way would be waited for longer
+        assert await worker.look()
+    checkpoint = await latest(gate, notary)
+    assert checkpoint is not None
+    assert checkpoint.root == frontier(await leaves(gate)).root()
+    assert stored == ([] if url.postgres else [checkpoint.size])
 
 
 async def test_news_are_signed_at_once_and_the_last_ones_before_it_stops(
