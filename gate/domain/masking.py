@@ -10,10 +10,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, cast
 
 from gate.domain.action import Context, Evidence, Json, Proposal
+from gate.domain.payload_paths import ANY, below, is_named, path_parts, standing_at
 from gate.domain.request import ActionRecord, Version
 from gate.domain.verdict import OUTSIDE, QUOTING, ApprovalPlan, Verdict
 
@@ -22,9 +22,6 @@ MARK = "[masked]"
 
 SHORTEST = 6
 """Masked values of so many characters are found in texts; shorter ones would take ordinary words with them."""
-
-ANY = "*"
-"""As a part of a path: every member of an object, every item of a list."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
@@ -74,10 +71,7 @@ def masked_text(record: ActionRecord, text: str) -> str:
 
 def is_masked(record: ActionRecord, pointer: str) -> bool:
     """Whether what stands at a JSON pointer of the payload is masked."""
-    below = [path_parts(path) for path in record.verdict.mask or ()]
-    for part in path_parts(pointer):
-        below = [()] if () in below else _below(below, part)
-    return () in below
+    return is_named(record.verdict.mask or (), pointer)
 
 
 def unmasked(value: Json) -> Json:
@@ -111,12 +105,6 @@ def places(value: Json) -> int:
     return sum(places(item) for item in cast("list[Json]", value)) if isinstance(value, list) else 0
 
 
-@lru_cache(maxsize=1_024)
-def path_parts(path: str) -> tuple[str, ...]:
-    """The parts of a JSON pointer; none for the whole payload."""
-    return tuple(part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:])
-
-
 def _cover(record: ActionRecord) -> _Cover | None:
     paths = record.verdict.mask
     return _Cover([path_parts(path) for path in paths], record.versions) if paths else None
@@ -144,9 +132,7 @@ class _Cover:
             if needle in folded:
                 text = re.sub(re.escape(secret), MARK, text, flags=re.IGNORECASE)
                 folded = text.casefold()
-                if (
-                    needle in folded
-                ):  # found in some way that replacing does not see: then none of it is shown
+                if needle in folded:  # in some way that replacing does not see: then none of it is shown
                     return MARK
         return text
 
@@ -171,7 +157,7 @@ class _Cover:
             return self._members(cast("Mapping[str, Json]", value), paths)
         if isinstance(value, list):
             items = enumerate(cast("list[Json]", value))
-            return [self._value(item, _below(paths, str(at))) for at, item in items]
+            return [self._value(item, below(paths, str(at))) for at, item in items]
         if isinstance(value, str):
             return Masked(value) if self.holds(value) else value
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -187,7 +173,7 @@ class _Cover:
                     name += "'"
                 shown[name] = Masked(held, key)
             else:
-                shown[key] = self._value(held, _below(paths, key))
+                shown[key] = self._value(held, below(paths, key))
         return shown
 
     def record(self, record: ActionRecord) -> ActionRecord:
@@ -287,26 +273,6 @@ class _Cover:
             effective=replace(effective, risk_tags=frozenset(map(self.text, effective.risk_tags))),
             plan=None if verdict.plan is None else self._plan(verdict.plan),
         )
-
-
-def _below(paths: Sequence[tuple[str, ...]], part: str) -> list[tuple[str, ...]]:
-    """What is left of the paths one step further down."""
-    return [path[1:] for path in paths if path and path[0] in (part, ANY)]
-
-
-def standing_at(value: Json, path: Sequence[str]) -> Iterator[Json]:
-    """Everything in a value that a path, in its parts, names."""
-    if not path:
-        yield value
-    elif isinstance(value, Mapping):
-        found = cast("Mapping[str, Json]", value)
-        for key in found if path[0] == ANY else [path[0]] if path[0] in found else []:
-            yield from standing_at(found[key], path[1:])
-    elif isinstance(value, list):
-        items = cast("list[Json]", value)
-        for at, item in enumerate(items):
-            if path[0] in (ANY, str(at)):
-                yield from standing_at(item, path[1:])
 
 
 def _texts(value: Json) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gate.domain.masking import path_parts, standing_at
+from gate.domain.payload_paths import path_parts, standing_at
 from gate.domain.people import APPROVERS, Directory
 from gate.domain.risk import Risk
 from gate.domain.verdict import OnTimeout
