@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 
-from bot.answers import Answers
-from bot.cards import CardDesk
-from bot.channels import Channels
+from bot.answering.answers import Answers
+from bot.answering.desk import Desk
 from bot.delivery import SlackChannel
-from bot.desk import Desk
-from bot.homes import Homes
 from bot.identity import Identities
-from bot.introduction import Introduction
+from bot.people.introduction import Introduction
+from bot.people.roster import Roster
+from bot.people.usergroups import UserGroups
+from bot.posting.channels import Channels
 from bot.reception import Reception
-from bot.roster import Roster
-from bot.socket_link import SocketLink
-from bot.usergroups import UserGroups
-from bot.web import SlackWeb, api_base
+from bot.slack.socket_link import SocketLink
+from bot.slack.web import SlackWeb, api_base
+from bot.surfaces.cards import CardDesk
+from bot.surfaces.homes import Homes
 from gate.usecases.ports import DeliveryChannel, Deps, ListSource
 
 EVENTS_PATH = "/slack/events"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.app import SlackSettings
-from bot.channels import Channels, NoSuchChannel
 from bot.identity import Own, profile_of
-from bot.introduction import Introduction
-from bot.scopes import SCOPES
-from bot.slack_errors import SlackFailure, Trouble
-from bot.web import SlackWeb, api_base
+from bot.people.introduction import Introduction
+from bot.posting.channels import Channels, NoSuchChannel
+from bot.slack.errors import SlackFailure, Trouble
+from bot.slack.scopes import SCOPES
+from bot.slack.web import SlackWeb, api_base
 from gate.domain.people import Person
 from gate.usecases.checkup import Line, fail, ok, warn
 from gate.usecases.identify import SlackProfile, kept_out

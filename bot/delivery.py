@@ -17,17 +17,17 @@ from bot.blocks.emergency import WHYS as EMERGENCY_WHYS
 from bot.blocks.messages import Line
 from bot.blocks.parts import POST_OPTIONS
 from bot.blocks.thread import thread_line
-from bot.cards import CardDesk
-from bot.channels import Channels, NoSuchChannel
-from bot.finding import find_line, line_metadata
-from bot.homes import links_of
 from bot.identity import Own
-from bot.pings import Pings, Turn
-from bot.places import NoPlace
-from bot.posting import BROKEN_SETTLE, POST, SETTLE, Unsettled
-from bot.roster import Roster
-from bot.slack_errors import SlackFailure, Trouble
-from bot.web import Calls
+from bot.people.roster import Roster
+from bot.posting.channels import Channels, NoSuchChannel
+from bot.posting.finding import find_line, line_metadata
+from bot.posting.once import BROKEN_SETTLE, POST, SETTLE, Unsettled
+from bot.posting.pings import Pings, Turn
+from bot.posting.places import NoPlace
+from bot.slack.errors import SlackFailure, Trouble
+from bot.slack.web import Calls
+from bot.surfaces.cards import CardDesk
+from bot.surfaces.homes import links_of
 from gate.domain.bursts import urgent
 from gate.domain.request import Choice, Status
 from gate.domain.risk import Risk

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.slack_errors import SlackFailure, Trouble
-from bot.web import Calls
+from bot.slack.errors import SlackFailure, Trouble
+from bot.slack.web import Calls
 from gate.domain.people import Person
 from gate.domain.refusal import Refused
 from gate.domain.risk import Risk

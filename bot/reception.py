@@ -16,8 +16,8 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.answers import Said, outline
-from bot.desk import Desk
+from bot.answering.answers import Said, outline
+from bot.answering.desk import Desk
 from bot.handlers import buttons, command, forms, home
 from bot.handlers.outcome import Closed, FieldErrors, FormOutcome, acknowledgement
 from bot.handlers.replies import refused
@@ -33,7 +33,7 @@ from bot.payloads import (
     read,
     sender_of,
 )
-from bot.web import quiet_logger
+from bot.slack.web import quiet_logger
 from gate.domain.refusal import Refused
 
 log = structlog.get_logger(__name__)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from bot import ids, told
+from bot import ids
+from bot.answering import told
+from bot.answering.desk import UNKNOWN, Desk
 from bot.blocks.glass import break_glass_modal, choose_modal
 from bot.blocks.modals import notice_modal
-from bot.desk import UNKNOWN, Desk
-from bot.drawing import drawn
 from bot.handlers.inputs import chosen, typed
 from bot.handlers.outcome import Closed, FieldErrors, FormOutcome, Replaced
 from bot.handlers.replies import refused, refused_form
 from bot.ids import ModalState
 from bot.payloads import Command, Submission
+from bot.surfaces.drawing import drawn
 from gate.domain.people import Person
 from gate.domain.refusal import Refused
 from gate.domain.risk import Risk

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from bot import ids, told
+from bot import ids
+from bot.answering import told
+from bot.answering.desk import NOT_ITS_PLACE, UNKNOWN, Desk
 from bot.blocks.card import needs_full_view
-from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
-from bot.drawing import drawn
 from bot.handlers import delegate, history, opening, paging, review, unmasking
 from bot.handlers.replies import done, refused
 from bot.payloads import Click
+from bot.surfaces.drawing import drawn
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord, Choice
 from gate.usecases.cards import card_view

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from bot.answers import Said
+from bot.answering.answers import Said
+from bot.answering.desk import Desk
 from bot.blocks.gate_command import help_message, oncall_message, queue_message
 from bot.blocks.policy_in_force import policy_message
 from bot.blocks.report import report_message
-from bot.desk import Desk
 from bot.handlers import break_glass, delegate, history, revoke
 from bot.handlers.replies import refused
-from bot.homes import links_of
 from bot.payloads import Command
+from bot.surfaces.homes import links_of
 from gate.domain.refusal import Refused
 from gate.usecases.cards import oncall, queue
 from gate.usecases.policy import policy_view

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bot import ids, told
-from bot.desk import UNKNOWN, Desk
+from bot import ids
+from bot.answering import told
+from bot.answering.desk import UNKNOWN, Desk
 from bot.handlers.inputs import typed
 from bot.handlers.outcome import Closed, FieldErrors, FormOutcome
 from bot.handlers.replies import done, refused, refused_form

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from bot import ids
+from bot.answering.desk import Desk
 from bot.blocks.delegation import delegate_modal
 from bot.blocks.modals import notice_modal
-from bot.desk import Desk
 from bot.handlers.inputs import all_chosen, chosen, instant, typed
 from bot.handlers.outcome import FieldErrors, FormOutcome, Replaced
 from bot.payloads import Click, Sender, Submission
-from bot.slack_errors import SlackFailure
+from bot.slack.errors import SlackFailure
 from gate.domain.people import Person
 from gate.domain.refusal import Refused
 from gate.domain.risk import Risk

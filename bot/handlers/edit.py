@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bot import ids, told
+from bot import ids
+from bot.answering import told
+from bot.answering.desk import UNKNOWN, Desk
 from bot.blocks.card import needs_full_view
 from bot.blocks.fields import FieldErrors as Unread
 from bot.blocks.fields import problem_messages, read_fields
 from bot.blocks.modals import confirm_modal
-from bot.desk import UNKNOWN, Desk
-from bot.drawing import drawn
 from bot.handlers import confirm
 from bot.handlers.inputs import chosen, typed
 from bot.handlers.opening import page_name
@@ -16,6 +16,7 @@ from bot.handlers.outcome import Closed, FieldErrors, FormOutcome, Replaced
 from bot.handlers.replies import done, refused, refused_form
 from bot.ids import ModalState
 from bot.payloads import Submission
+from bot.surfaces.drawing import drawn
 from gate.domain.refusal import Refused
 from gate.usecases.cards import card_view
 from gate.usecases.commands import EditPayload

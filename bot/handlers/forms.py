@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from bot import ids
-from bot.desk import NOT_ITS_PLACE, Desk
+from bot.answering.desk import NOT_ITS_PLACE, Desk
 from bot.handlers import break_glass, confirm, delegate, edit, reassign, reject, review, revoke
 from bot.handlers.outcome import Closed, FormOutcome
 from bot.handlers.replies import refused

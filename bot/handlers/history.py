@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bot import ids
+from bot.answering.desk import UNKNOWN, Desk
 from bot.blocks.history import history_modal
-from bot.desk import UNKNOWN, Desk
 from bot.handlers.opening import concerns
 from bot.ids import ModalState
 from bot.payloads import Click, Command

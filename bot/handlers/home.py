@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.desk import Desk
+from bot.answering.desk import Desk
 from bot.handlers.replies import refused
 from bot.payloads import HomeOpened
 from gate.domain.refusal import Refused

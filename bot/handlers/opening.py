@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from bot import ids
+from bot.answering.desk import NOT_ITS_PLACE, UNKNOWN, Desk
 from bot.blocks.modals import confirm_modal, details_modal, edit_modal, reassign_modal, reject_modal
-from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
-from bot.drawing import drawn
 from bot.handlers.reassign import can_be_asked
 from bot.ids import ModalState
 from bot.payloads import Click
+from bot.surfaces.drawing import drawn
 from gate.domain.eligibility import may_decide
 from gate.domain.people import Person
 from gate.domain.refusal import Refused

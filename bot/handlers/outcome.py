@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.answers import Said
+from bot.answering.answers import Said
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

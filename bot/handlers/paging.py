@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot import ids
+from bot.answering.desk import NOT_ITS_PLACE, UNKNOWN, Desk
 from bot.blocks.modals import confirm_modal, decided_modal, details_modal
-from bot.desk import NOT_ITS_PLACE, UNKNOWN, Desk
-from bot.drawing import drawn
 from bot.handlers import break_glass, history, opening, review, unmasking
 from bot.payloads import Click
+from bot.surfaces.drawing import drawn
 from gate.domain.refusal import Refused
 from gate.domain.risk import Risk
 from gate.usecases.cards import card_view

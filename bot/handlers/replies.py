@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import structlog
 
-from bot.answers import Said
+from bot.answering.answers import Said
+from bot.answering.desk import Desk
 from bot.blocks.gate_command import done_message, refusal_message
 from bot.blocks.modals import decided_modal, notice_modal
-from bot.desk import Desk
 from bot.handlers.outcome import FormOutcome, Replaced
 from bot.ids import ModalState
 from gate.domain.refusal import Refused

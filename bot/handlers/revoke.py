@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bot import ids, told
+from bot import ids
+from bot.answering import told
+from bot.answering.desk import UNKNOWN, Desk
 from bot.blocks.modals import notice_modal
 from bot.blocks.revocation import revoke_modal
-from bot.desk import UNKNOWN, Desk
 from bot.handlers.inputs import chosen, typed
 from bot.handlers.outcome import FieldErrors, FormOutcome, Replaced
 from bot.payloads import Command, Submission

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from bot import ids
+from bot.answering.desk import Desk
 from bot.blocks.unmasking import unmasked_modal
-from bot.desk import Desk
-from bot.drawing import drawn
 from bot.handlers.opening import page_name
 from bot.ids import ModalState
 from bot.payloads import Click
+from bot.surfaces.drawing import drawn
 from gate.domain.people import Person
 from gate.domain.refusal import Refused
 from gate.domain.request import ActionRecord

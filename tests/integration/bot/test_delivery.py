@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bot.cards import CardDesk
 from bot.sandbox import METHODS, RateLimits
+from bot.surfaces.cards import CardDesk
 from gate.usecases.ports import (
     Card,
     Delivered,

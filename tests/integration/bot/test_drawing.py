@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from bot.drawing import LARGE_BYTES, drawn
+from bot.surfaces.drawing import LARGE_BYTES, drawn
 from tests.fakes.views import REFUND, with_payload
 
 

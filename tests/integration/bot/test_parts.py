@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from bot.identity import profile_of
-from bot.pacing import LONGEST_AWAY_SEC, MOST_BUCKETS, Pacer
 from bot.payloads import Click, Command, HomeOpened, Submission, Unreadable, read
-from bot.slack_errors import SlackFailure, Trouble, trouble_of
-from bot.web import SlackWeb, api_base, proxy_for
+from bot.slack.errors import SlackFailure, Trouble, trouble_of
+from bot.slack.pacing import LONGEST_AWAY_SEC, MOST_BUCKETS, Pacer
+from bot.slack.web import SlackWeb, api_base, proxy_for
 
 CLICK: dict[str, Any] = {
     "type": "block_actions",

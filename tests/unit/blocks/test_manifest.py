@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot import ids
-from bot.scopes import SCOPES as NEEDED
+from bot.slack.scopes import SCOPES as NEEDED
 
 ROOT = Path(__file__).parents[3]
 MANIFEST: dict[str, Any] = json.loads((ROOT / "manifest.json").read_text())

@@ -9,13 +9,13 @@ from typing import Any
 
 import structlog
 
-from bot.answers import Answers, Said, outline
-from bot.homes import Homes
+from bot.answering.answers import Answers, Said, outline
 from bot.identity import Identities, Own
 from bot.payloads import Click, Place, Sender
-from bot.roster import Roster
-from bot.slack_errors import SlackFailure, Trouble
-from bot.web import SlackWeb
+from bot.people.roster import Roster
+from bot.slack.errors import SlackFailure, Trouble
+from bot.slack.web import SlackWeb
+from bot.surfaces.homes import Homes
 from gate.domain.acting import HANDED_ON, already
 from gate.domain.eligibility import standing
 from gate.domain.people import Directory, Person

@@ -15,7 +15,7 @@ from bot.ids import (
     parse_card_metadata,
     parse_card_value,
 )
-from bot.web import Calls
+from bot.slack.web import Calls
 
 SLACK_CLOCK = timedelta(minutes=10)
 """How far Slack's clock and ours may be apart."""

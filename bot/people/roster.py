@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from bot.identity import Identities, Own
-from bot.slack_errors import SlackFailure, Trouble
-from bot.web import Calls
+from bot.slack.errors import SlackFailure, Trouble
+from bot.slack.web import Calls
 from gate.domain.people import Person
 from gate.usecases.ports import Deps
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Awaitable, Callable
 
 from bot.identity import Identities, Own
-from bot.slack_errors import SlackFailure
-from bot.web import Calls
+from bot.slack.errors import SlackFailure
+from bot.slack.web import Calls
 from gate.usecases.filling import strangers
 from gate.usecases.ports import Deps, Listed, Listing, ListUnavailable
 

@@ -11,16 +11,16 @@ import structlog
 from bot.blocks import shredded
 from bot.blocks.card import card as render
 from bot.blocks.messages import CardMessage
-from bot.channels import Channel, Channels
-from bot.digests import DigestDesk
-from bot.drawing import drawn
-from bot.finding import find_card, own_lines
 from bot.identity import Own
-from bot.places import Places
-from bot.posting import POST, Posting, Unsettled, sha256_of
-from bot.roster import Roster
-from bot.slack_errors import SlackFailure, Trouble
-from bot.web import Calls
+from bot.people.roster import Roster
+from bot.posting.channels import Channel, Channels
+from bot.posting.finding import find_card, own_lines
+from bot.posting.once import POST, Posting, Unsettled, sha256_of
+from bot.posting.places import Places
+from bot.slack.errors import SlackFailure, Trouble
+from bot.slack.web import Calls
+from bot.surfaces.digests import DigestDesk
+from bot.surfaces.drawing import drawn
 from gate.domain.request import ActionRecord, Status
 from gate.domain.risk import Risk
 from gate.usecases.cards import card_view

@@ -1,4 +1,4 @@
-"""Knows where channels are: name to id, who is in them, and how the bot gets in; leaves posting to delivery.py."""
+"""Knows where channels are: name to id, who is in them, and how the bot gets in; leaves posting to once.py."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.slack_errors import SlackFailure, Trouble
-from bot.web import Calls
+from bot.slack.errors import SlackFailure, Trouble
+from bot.slack.web import Calls
 
 LISTED_SEC = 600.0
 RELISTED_SEC = 5.0

@@ -13,13 +13,13 @@ import structlog
 
 from bot.blocks.digest import digest as render
 from bot.blocks.messages import CardMessage
-from bot.channels import Channel
-from bot.finding import find_digest
 from bot.identity import Own
-from bot.places import Places
-from bot.posting import POST, Posting, Unsettled, sha256_of
-from bot.slack_errors import SlackFailure, Trouble
-from bot.web import Calls
+from bot.posting.channels import Channel
+from bot.posting.finding import find_digest
+from bot.posting.once import POST, Posting, Unsettled, sha256_of
+from bot.posting.places import Places
+from bot.slack.errors import SlackFailure, Trouble
+from bot.slack.web import Calls
 from gate.usecases.digests import Picture, intend, picture_of, posted, shown
 from gate.usecases.ports import Deps, Digest
 from gate.usecases.views import PersonRef

@@ -10,8 +10,8 @@ import structlog
 
 from bot.blocks.home import home
 from bot.identity import Own
-from bot.slack_errors import SlackFailure
-from bot.web import Calls
+from bot.slack.errors import SlackFailure
+from bot.slack.web import Calls
 from gate.usecases.cards import queue
 from gate.usecases.ports import Deps, StoreUnavailable
 from gate.usecases.report import own_line

@@ -15,8 +15,8 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.pacing import Pacer
-from bot.slack_errors import SlackFailure, Trouble, trouble_of
+from bot.slack.errors import SlackFailure, Trouble, trouble_of
+from bot.slack.pacing import Pacer
 
 log = structlog.get_logger(__name__)
 

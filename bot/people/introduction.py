@@ -8,8 +8,8 @@ import time
 import structlog
 
 from bot.identity import Own
-from bot.slack_errors import SlackFailure, Trouble
-from bot.web import Calls
+from bot.slack.errors import SlackFailure, Trouble
+from bot.slack.web import Calls
 
 log = structlog.get_logger(__name__)
 

@@ -13,8 +13,8 @@ from aiohttp import WSMessage
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 
-from bot.slack_errors import SlackFailure, Trouble
-from bot.web import SlackWeb, proxy_for, quiet_logger
+from bot.slack.errors import SlackFailure, Trouble
+from bot.slack.web import SlackWeb, proxy_for, quiet_logger
 
 log = structlog.get_logger(__name__)
 

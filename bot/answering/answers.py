@@ -9,8 +9,8 @@ from typing import Any
 import structlog
 
 from bot.payloads import Place
-from bot.slack_errors import SlackFailure
-from bot.web import SlackWeb
+from bot.slack.errors import SlackFailure
+from bot.slack.web import SlackWeb
 
 log = structlog.get_logger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from bot.channels import Channel, Channels, NoSuchChannel
-from bot.slack_errors import SlackFailure, Trouble
+from bot.posting.channels import Channel, Channels, NoSuchChannel
+from bot.slack.errors import SlackFailure, Trouble
 from gate.domain.verdict import ApprovalPlan
 from gate.usecases.ports import Deps
 

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 
 from bot.blocks.messages import CardMessage
 from bot.blocks.parts import POST_OPTIONS
-from bot.slack_errors import SlackFailure, Trouble
-from bot.web import CALL_SEC, Calls
+from bot.slack.errors import SlackFailure, Trouble
+from bot.slack.web import CALL_SEC, Calls
 from gate.usecases.ports import Clock
 
 POST = "chat.postMessage"
