@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 SQLITE: Dialect = SQLiteDialect_pysqlite()
-POSTGRESQL: Dialect = PGDialect_psycopg()
+POSTGRESQL: Dialect = PGDialect_psycopg(paramstyle="format")
 
 
 FLOAT8 = 701

@@ -102,6 +102,10 @@ class Change:
         )
         lock = " FOR SHARE SKIP LOCKED" if postgres else ""
         self.update = f'UPDATE "{table.name}" SET {sets} WHERE {condition}'  # noqa: S608 - names of ours
+        # Never wait for an action: whoever holds it may hold it long, and everybody in the batch would wait.
+        free = f'SELECT "id" FROM actions WHERE {condition} FOR NO KEY UPDATE SKIP LOCKED'  # noqa: S608
+        skips = postgres and table.name == "actions"
+        self.move = f'UPDATE actions SET {sets} WHERE "id" = ({free})' if skips else self.update  # noqa: S608
         self.look = f'SELECT 1 FROM "{table.name}" WHERE {condition} LIMIT 1{lock}'  # noqa: S608
 
     def values(self, where: Mapping[str, Any], values: Mapping[str, Any]) -> list[Any]:

@@ -6,57 +6,24 @@ A batch takes two round trips: what may turn out impossible, then everything els
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Mapping, Sequence
-from typing import Any, LiteralString, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import psycopg
 
 from gate.store.address import Address
 from gate.store.arrays import array, columns, insert
 from gate.store.kept_back import Writes, absences, presumed
-from gate.store.postgres import BOUNDS, connecting, plain_url
+from gate.store.pipeline import BEGIN, COMMIT, ROLLBACK, Answer, Pipeline, Statement
 from gate.store.questions import AbsenceText, Question, Text
-from gate.store.raw import Plan, array_of, by_plan, change, grouped, place
+from gate.store.raw import array_of, by_plan, change, grouped, place
 from gate.usecases.ports import StoreUnavailable
 
 PATIENCE = "SET lock_timeout = '500ms'"
 """A batch waits for nobody for long: whoever is in its way is waited for by the one command that needs it."""
 
-_Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 _Told = asyncio.Future[list[Any]]
-_Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
-
-
-class _Line:
-    """One connection, made when it is first needed and again when it was lost."""
-
-    def __init__(self, address: Address, *settings: str, autocommit: bool) -> None:
-        self._url = plain_url(address)
-        self._options = connecting(address)
-        self._settings = settings
-        self._autocommit = autocommit
-        self._open: _Connection | None = None
-
-    async def connection(self) -> _Connection:
-        """Raises psycopg.OperationalError where the server cannot be reached."""
-        if self._open is not None and not self._open.closed:
-            return self._open
-        made = await psycopg.AsyncConnection.connect(self._url, autocommit=True, **self._options)
-        try:
-            for statement in (*BOUNDS, *self._settings):
-                await made.execute(cast("LiteralString", statement))
-            await made.set_autocommit(self._autocommit)
-        except BaseException:
-            await made.close()
-            raise
-        self._open = made
-        return made
-
-    async def close(self) -> None:
-        made, self._open = self._open, None
-        if made is not None:
-            await made.close()
 
 
 class PostgresReader:
@@ -64,7 +31,7 @@ class PostgresReader:
     and what is the same only once."""
 
     def __init__(self, address: Address) -> None:
-        self._line = _Line(address, autocommit=True)
+        self._line = Pipeline(address)
         self._asked: dict[tuple[Text, tuple[Any, ...]], _Told] = {}
         self._reading: asyncio.Task[None] | None = None
 
@@ -106,44 +73,56 @@ class PostgresReader:
 
     async def _asked_once(self, asked: Sequence[tuple[Text, tuple[Any, ...]]]) -> list[list[Any]]:
         try:
-            connection = await self._line.connection()
-            if len(asked) == 1:  # a pipeline for one alone takes a third more
-                ((text, values),) = asked
-                answer = await _sent(connection, text.sql, text.values(dict(values)))
-                return [text.rows(await answer.fetchall())]
-            cursors: list[_Cursor] = []
-            async with connection.pipeline():
-                for text, values in asked:
-                    cursors.append(await _sent(connection, text.sql, text.values(dict(values))))
-            return [
-                text.rows(await cursor.fetchall()) for (text, _), cursor in zip(asked, cursors, strict=True)
-            ]
+            found = await self._line.run(
+                *(Statement(text.sql, text.values(dict(values))) for text, values in asked)
+            )
         except psycopg.OperationalError as problem:
             await self._line.close()
             raise _unavailable(problem) from problem
+        except psycopg.Error:
+            await self._line.close()  # a plan of before a migration, perhaps
+            raise
+        return [text.rows(answer.rows) for (text, _), answer in zip(asked, found, strict=True)]
 
 
 class PostgresWriter:
     """Implements `batches.Writer`."""
 
     def __init__(self, address: Address) -> None:
-        self._line = _Line(address, PATIENCE, autocommit=False)
+        self._line = Pipeline(address, PATIENCE)
 
     async def write(self, commands: Sequence[Writes]) -> list[bool]:
         try:
-            connection = await self._line.connection()
-        except psycopg.OperationalError as problem:
-            raise _unavailable(problem) from problem
-        try:
-            return await _written(connection, commands)
-        except BaseException as problem:
-            with contextlib.suppress(psycopg.Error):
-                await connection.rollback()
-            if connection.closed or not isinstance(problem, psycopg.Error):
+            return await self._written(commands)
+        except psycopg.Error as problem:
+            its_own = isinstance(problem, _ITS_OWN)
+            try:
+                if not its_own and isinstance(problem, psycopg.OperationalError):
+                    await self._line.close()
+                else:
+                    await self._line.run(ROLLBACK)
+            except psycopg.Error:
                 await self._line.close()
-            if isinstance(problem, psycopg.OperationalError) and not isinstance(problem, _ITS_OWN):
+            if isinstance(problem, psycopg.OperationalError) and not its_own:
                 raise _unavailable(problem) from problem
             raise
+        except BaseException:
+            await self._line.close()
+            raise
+
+    async def _written(self, commands: Sequence[Writes]) -> list[bool]:
+        lost: set[int] = set()
+        while True:
+            resting = _Resting(commands, lost)
+            found = await self._line.run(BEGIN, *resting.statements)
+            if resting.holds(found[1:]):
+                break
+            await self._line.run(ROLLBACK)
+        kept = [each for number, each in enumerate(commands) if number not in lost]
+        *_, last = await self._line.run(*_rest(kept), COMMIT if kept else ROLLBACK)
+        if kept and last.did != b"COMMIT":
+            raise RuntimeError("PostgreSQL took back what it was to commit")
+        return [number not in lost for number in range(len(commands))]
 
     async def close(self) -> None:
         await self._line.close()
@@ -153,112 +132,87 @@ _ITS_OWN = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 """What one command of a batch may have run into, while the others would not."""
 
 
-async def _written(connection: _Connection, commands: Sequence[Writes]) -> list[bool]:
-    lost: set[int] = set()
-    while not await _rested(connection, commands, lost):
-        await connection.rollback()
-    kept = [each for number, each in enumerate(commands) if number not in lost]
-    if kept:
-        async with connection.pipeline():
-            await _rest(connection, kept)
-            await connection.commit()
-    else:
-        await connection.rollback()
-    return [number not in lost for number in range(len(commands))]
+class _Resting:
+    """As for SQLite: what may turn out impossible, as statements, and whose each of them is."""
 
-
-async def _rested(connection: _Connection, commands: Sequence[Writes], lost: set[int]) -> bool:
-    """As for SQLite: write what may turn out impossible, and note whose it was."""
-    begun: set[int] = set()
-    live = [(number, each) for number, each in enumerate(commands) if number not in lost]
-    changing = {
-        where["id"] for _, each in live for table, where, _ in each.changes if table.name == "actions"
-    }
-    if changing:
-        # Never wait for a row: whoever holds it may hold it long, and everybody in this batch would wait.
-        free = await connection.execute(
-            "SELECT id FROM actions WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
-            [sorted(changing)],
-        )
-        changing -= {row[0] for row in await free.fetchall()}
-        lost.update(
-            number
-            for number, each in live
-            if any(table.name == "actions" and where["id"] in changing for table, where, _ in each.changes)
-        )
-    presumptions = presumed(commands, lost)
-    absent = absences(commands, lost)
-    sure: list[tuple[set[int], _Cursor]] = []
-    there: list[_Cursor] = []
-    looks: list[tuple[int, _Cursor]] = []
-    moves: list[tuple[int, _Cursor]] = []
-    claims = [
-        (number, table, row) for number, each in live if number not in lost for table, row in each.claims
-    ]
-    claimed: list[tuple[Plan, list[tuple[int, dict[str, Any]]], list[list[Any]], _Cursor]] = []
-    async with connection.pipeline():
-        for (question, values), whose in presumptions.items():
+    def __init__(self, commands: Sequence[Writes], lost: set[int]) -> None:
+        self._lost = lost
+        self.statements: list[Statement] = []
+        self._told: list[Callable[[Answer], None]] = []
+        self._begun: set[int] = set()
+        for (question, values), whose in presumed(commands, lost).items():
             text = question.on(True)
-            sure.append((whose, await _sent(connection, text.sql, text.values(dict(values)))))
-        for absence, wanted in absent.items():
+            self._ask(Statement(text.sql, text.values(dict(values))), partial(self._sure, whose))
+        for absence, wanted in absences(commands, lost).items():
             # Planned each time: a plan kept from when the table was small may go by another index for ever.
             sql, values = wanted_rows(absence.on(True), wanted)
-            there.append(await _sent(connection, sql, values, prepare=False))
+            self._ask(Statement(sql, values, prepared=False), self._there)
+        live = [(number, each) for number, each in enumerate(commands) if number not in lost]
         for number, each in live:
-            if number in lost:
-                continue
             for table, where in each.held:
                 how = change(table, where, {}, postgres=True)
-                looks.append((number, await _sent(connection, how.look, how.values(where, {}))))
+                self._ask(Statement(how.look, how.values(where, {})), partial(self._sure, {number}))
             for table, where, values in each.changes:
                 how = change(table, where, values, postgres=True)
-                moves.append((number, await _sent(connection, how.update, how.values(where, values))))
+                self._ask(Statement(how.move, how.values(where, values)), partial(self._moved, number))
+        claims = [(number, table, row) for number, each in live for table, row in each.claims]
         for how, of in by_plan(claims, postgres=True).items():
             rows = [how.values(row) for _, row in of]
             sql = f"{insert(how)} ON CONFLICT DO NOTHING RETURNING {how.returning}"
-            claimed.append((how, of, rows, await _sent(connection, sql, columns(how, rows))))
-    for whose, cursor in sure:
-        if await cursor.fetchone() is None:
-            lost |= whose
-    for cursor in there:
-        lost.update(row[0] for row in await cursor.fetchall())
-    for number, cursor in looks:
-        if await cursor.fetchone() is None:
-            lost.add(number)
-    for number, cursor in moves:
-        if cursor.rowcount == 1:
-            begun.add(number)
-        else:
-            lost.add(number)
-    for how, of, rows, cursor in claimed:
-        won = set(await cursor.fetchall())
-        for (number, _), row in zip(of, rows, strict=True):
-            key = tuple(row[at] for at in how.of_key)
+            keys = [
+                (number, tuple(row[at] for at in how.of_key))
+                for (number, _), row in zip(of, rows, strict=True)
+            ]
+            self._ask(Statement(sql, columns(how, rows)), partial(self._claimed, keys))
+
+    def holds(self, answers: Sequence[Answer]) -> bool:
+        """Note whose commands are lost. False: something of one of them was written, so all is to be done again without
+        it."""
+        for tell, answer in zip(self._told, answers, strict=True):
+            tell(answer)
+        return not self._begun & self._lost
+
+    def _ask(self, statement: Statement, told: Callable[[Answer], None]) -> None:
+        self.statements.append(statement)
+        self._told.append(told)
+
+    def _sure(self, whose: set[int], answer: Answer) -> None:
+        if not answer.rows:
+            self._lost |= whose
+
+    def _there(self, answer: Answer) -> None:
+        self._lost.update(number for (number,) in answer.rows)
+
+    def _moved(self, number: int, answer: Answer) -> None:
+        (self._begun if answer.count == 1 else self._lost).add(number)
+
+    def _claimed(self, keys: Sequence[tuple[int, tuple[Any, ...]]], answer: Answer) -> None:
+        won = set(answer.rows)
+        for number, key in keys:
             if key in won:
                 won.remove(key)
-                begun.add(number)
+                self._begun.add(number)
             else:
-                lost.add(number)
-    return not begun & lost
+                self._lost.add(number)
 
 
-async def _rest(connection: _Connection, commands: Sequence[Writes]) -> None:
+def _rest(commands: Sequence[Writes]) -> Iterator[Statement]:
     tables = {table: None for each in commands for table in each.rows}
     for table in sorted(tables, key=place):
         rows = [(table, row) for each in commands for row in each.rows.get(table, ())]
         for how, values in grouped(rows, postgres=True).items():
-            await _sent(connection, insert(how), columns(how, values))
+            yield Statement(insert(how), columns(how, values))
     over = [pair for each in commands for pair in each.over]
     for how, values in grouped(over, postgres=True).items():
         # One at a time: a single statement refuses to put two rows over one another.
         for row in values:
-            await _sent(connection, f"{insert(how)} {how.over}", columns(how, [row]))
+            yield Statement(f"{insert(how)} {how.over}", columns(how, [row]))
     for each in commands:
         for table, where, values in each.sweeps:
             how = change(table, where, values, postgres=True)
-            await _sent(connection, how.update, how.values(where, values))
+            yield Statement(how.update, how.values(where, values))
         for table, column, key in each.removed:
-            await _sent(connection, f'DELETE FROM "{table.name}" WHERE "{column}" = %s', [key])  # noqa: S608
+            yield Statement(f'DELETE FROM "{table.name}" WHERE "{column}" = %s', [key])  # noqa: S608 - names of ours
 
 
 def wanted_rows(text: AbsenceText, wanted: Sequence[tuple[int, tuple[Any, ...]]]) -> tuple[str, list[str]]:
@@ -267,11 +221,6 @@ def wanted_rows(text: AbsenceText, wanted: Sequence[tuple[int, tuple[Any, ...]]]
     columns = zip(*(text.values(values) for _, values in wanted), strict=True)
     arrays = [array(kind, column) for kind, column in zip(types, columns, strict=True)]
     return text.unnested(types), [array("int4", [number for number, _ in wanted]), *arrays]
-
-
-async def _sent(connection: _Connection, sql: str, values: Any, *, prepare: bool | None = None) -> _Cursor:
-    """A statement under way in the open pipeline; its text is made of names of ours, its values are parameters."""
-    return await connection.cursor().execute(cast("LiteralString", sql), values, prepare=prepare)
 
 
 def _unavailable(problem: psycopg.Error) -> StoreUnavailable:
