@@ -7,7 +7,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Row, bindparam, case, cast, func, or_, select
 
 from gate.domain.audit import KINDS, AuditRecord, canonical_bytes
 from gate.domain.merkle import leaf_hash
@@ -75,20 +75,24 @@ class SqlAudit:
     async def _before(self, at: datetime) -> int:
         """The number of a row from before `at` that lies near it, 0 where there is none. Numbers are given out in the
         order of writing, so what has a smaller one was written before that, too."""
-        low, high = 0, await self._bound.scalar(select(func.coalesce(func.max(audit.c.seq), 0)))
-        while high - low > NEAR:
-            middle = (low + high) // 2
-            probe = (
-                select(audit.c.seq, audit.c.at).where(audit.c.seq >= middle).order_by(audit.c.seq).limit(1)
-            )
-            found = await self._bound.row(probe)
-            if found is not None and found.at < at:
-                low = found.seq
-            else:
-                high = middle
-        return low
+        ((found,),) = await self._bound.ask(_BEFORE, at=at)
+        return int(found)
 
 
+def _halving() -> Question:
+    """Halves the numbers until few are left, in the database."""
+    few = select(cast(0, BigInteger).label("low"), func.coalesce(func.max(audit.c.seq), 0).label("high"))
+    halves = few.cte("halves", recursive=True)
+    low, high = halves.c.low, halves.c.high
+    middle = (low + high) // 2
+    there = select(audit.c.at).where(audit.c.seq >= middle).order_by(audit.c.seq).limit(1).scalar_subquery()
+    older = there < bindparam("at", type_=audit.c.at.type)
+    half = select(case((older, middle), else_=low), case((older, high), else_=middle))
+    halves = halves.union_all(half.where(high - low > NEAR))
+    return Question(select(func.max(halves.c.low).label("before")))
+
+
+_BEFORE = _halving()
 _STORED = select(audit.c.seq, audit.c.canonical, audit.c.sha256)
 _RELEASING = Question(
     _STORED.where(
