@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from gate.usecases.ports import (
     Store,
     StoreUnavailable,
 )
+from gate.workers.ending import ended
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +105,6 @@ class DirectoryKeeper:
         self._pace = pace or Pace()
         self._chance = chance
         self._turns: dict[str, _Turn] = {}
-        self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -121,11 +120,7 @@ class DirectoryKeeper:
 
     async def stop(self) -> None:
         """Read no more."""
-        self._stop.set()
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await ended(self._task)
 
     async def look(self) -> int:
         """Read every list that is due, whatever became of the others; how many were read.
@@ -180,13 +175,11 @@ class DirectoryKeeper:
         turn.problem = problem
 
     async def _keep(self) -> None:
-        while not self._stop.is_set():
+        while True:
             try:
                 await self.look()
             except StoreUnavailable:
                 log.warning("directory.store_unavailable")
             except Exception as error:
                 log.error("directory.failed", error=type(error).__name__)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._pace.look_sec):
-                    await self._stop.wait()
+            await asyncio.sleep(self._pace.look_sec)

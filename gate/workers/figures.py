@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 
 import structlog
@@ -17,6 +16,7 @@ from gate.domain.transitions import Change
 from gate.metrics import Metrics
 from gate.usecases.ports import Deps, RulesSource
 from gate.usecases.report import MOST_ROWS
+from gate.workers.ending import ended
 
 log = structlog.get_logger(__name__)
 
@@ -77,11 +77,7 @@ class FigureKeeper:
 
     async def stop(self) -> None:
         """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await ended(self._task)
 
     async def look(self) -> None:
         """Bring the gauges up to date. Raises StoreUnavailable."""
@@ -99,8 +95,6 @@ class FigureKeeper:
         while True:
             try:
                 await self.look()
-            except (
-                Exception
-            ) as error:  # figures are no reason to stop, nor to alarm: the store's own check does
+            except Exception as error:  # no reason to stop, nor to alarm: the store's own check does that
                 log.info("figures.not_read", error=type(error).__name__)
             await asyncio.sleep(self._every_sec)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import structlog
 
 from gate.domain.months import AHEAD, label, month_of
 from gate.usecases.ports import Clock, Store, StoreUnavailable
+from gate.workers.ending import ended
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +25,6 @@ class MonthKeeper:
     def __init__(self, *, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.problem: str | None = None
         """What is not as it should be with the months, as a sentence; None where all is well."""
@@ -35,11 +34,8 @@ class MonthKeeper:
         self._task = asyncio.create_task(self._keep(), name="months")
 
     async def stop(self) -> None:
-        self._stop.set()
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        """Look no more."""
+        await ended(self._task)
 
     async def look(self) -> None:
         """Bring the months up to date. Raises StoreUnavailable."""
@@ -69,7 +65,7 @@ class MonthKeeper:
         self.problem = problem and f"{problem} Decisions go on; nothing can be pruned by month there."
 
     async def _keep(self) -> None:
-        while not self._stop.is_set():
+        while True:
             pause = LOOK_SEC
             try:
                 await self.look()
@@ -78,6 +74,4 @@ class MonthKeeper:
             except Exception:
                 log.exception("months.failed")
                 self.problem = "The months of the record are not kept: see the log."
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._stop.wait()
+            await asyncio.sleep(pause)

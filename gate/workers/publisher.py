@@ -21,6 +21,7 @@ from gate.usecases.ports import (
     StoreUnavailable,
     Wakeups,
 )
+from gate.workers.ending import ended, stopped_within
 
 log = structlog.get_logger(__name__)
 
@@ -73,12 +74,7 @@ class Publisher:
     async def stop(self, *, grace_sec: float = 1.0) -> None:
         """What is on its way may arrive; the rest is published after the next start."""
         self._stop.set()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace_sec)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        await ended(*self._tasks, grace_sec=grace_sec)
 
     async def look(self, place: Place) -> float | None:
         """Publish what is new and due. Returns the seconds until it may be due again, None where there is no news.
@@ -147,21 +143,14 @@ class Publisher:
                     self._problems[place.name] = f"Checkpoints do not reach the {_kind(place)}: see the log"
                     left = FIRST_RETRY_SEC
                 if left is not None:
-                    await self._pause(left)
+                    await stopped_within(self._stop, left)
                 else:
                     await self._news(signed.wait(self._look_sec))
 
     async def _news(self, wait: Coroutine[Any, Any, bool]) -> None:
         news, stop = asyncio.create_task(wait), asyncio.create_task(self._stop.wait())
         await asyncio.wait({news, stop}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (news, stop):
-            task.cancel()
-        await asyncio.gather(news, stop, return_exceptions=True)
-
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
+        await ended(news, stop)
 
 
 def _kind(place: Place) -> str:

@@ -15,6 +15,7 @@ from gate.policy.compile import compile_set
 from gate.policy.documents import Document, PolicyError, Problem
 from gate.policy.people import parse_people
 from gate.policy.snapshot import PolicySet
+from gate.workers.ending import stopped_within
 
 INTERVAL_SEC = 1.0
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -239,7 +240,7 @@ class PolicyHolder:
 
         `wait(stop, seconds)` answers whether to stop; tests put their own clock there.
         """
-        pause = wait if wait is not None else _stopped_within
+        pause = wait if wait is not None else stopped_within
         while not await pause(stop, interval):
             before = self._problem
             changed = await asyncio.to_thread(self.refresh, settled=False)
@@ -247,11 +248,3 @@ class PolicyHolder:
                 answer = on_change(self)
                 if answer is not None:
                     await answer
-
-
-async def _stopped_within(stop: asyncio.Event, seconds: float) -> bool:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import structlog
 
 from gate.domain.audit import AuditRecord
 from gate.metrics import Metrics
 from gate.usecases.ports import Clock, Rules, Snapshot, Store
+from gate.workers.ending import stopped_within
 from gate.workers.reload import Loaded, PolicyHolder
 
 log = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ class RulesInForce:
                 await self._holder.watch(self._stop, self._on_change)
             except Exception as error:
                 log.error("policy.watch_failed", error=type(error).__name__)
-                await self._pause()
+                await stopped_within(self._stop, RETRY_SEC)
 
     async def _on_change(self, holder: PolicyHolder) -> None:
         if holder.problem is not None:
@@ -77,12 +77,7 @@ class RulesInForce:
                 await self._adopt()
             except Exception as error:
                 log.error("policy.not_recorded", error=type(error).__name__)
-                await self._pause()
-
-    async def _pause(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RETRY_SEC):
-                await self._stop.wait()
+                await stopped_within(self._stop, RETRY_SEC)
 
     async def _adopt(self) -> None:
         loaded = self._holder.current

@@ -7,7 +7,6 @@ checkpoint. Any number of replicas may run one: whichever holds the tree's row n
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -29,6 +28,7 @@ from gate.usecases.ports import (
     Transaction,
     Wakeups,
 )
+from gate.workers.ending import ended, stopped_within
 
 log = structlog.get_logger(__name__)
 
@@ -95,11 +95,7 @@ class Sequencer:
         """Sign once more over what was written last, unless that takes too long."""
         self._stop.set()
         self._wakeups.notify(RECORD)
-        task, self._task = self._task, None
-        if task is not None:
-            await asyncio.wait([task], timeout=grace_sec)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await ended(self._task, grace_sec=grace_sec)
 
     async def look(self, *, at_once: bool = False) -> bool:
         """Number what waits and sign a checkpoint over it, `at_once` also soon after the last; whether one was signed.
@@ -205,8 +201,8 @@ class Sequencer:
             while not self._stop.is_set():
                 signed = await self._look()
                 # After a signature the next one is not due; what comes meanwhile is signed together.
-                await self._pause(self._pace.every_sec if signed or self._problem else 0.02)
-                if not self._stop.is_set() and not signed:
+                pause = self._pace.every_sec if signed or self._problem else 0.02
+                if not await stopped_within(self._stop, pause) and not signed:
                     await news.wait(self._pace.look_sec)
         await self._look(at_once=True)
 
@@ -226,8 +222,3 @@ class Sequencer:
             log.info("record.signed_again")
         self._problem = None
         return signed
-
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()

@@ -15,6 +15,7 @@ from typing import Protocol
 import structlog
 
 from gate.usecases.ports import DEADLINES, OUTBOX, RECORD
+from gate.workers.ending import ended
 from gate.workers.wakeups import FALLBACK_SEC, LocalWakeups
 
 log = structlog.get_logger(__name__)
@@ -107,9 +108,7 @@ class SharedWakeups(LocalWakeups):
     async def stop(self) -> None:
         """Say what is left, unless that takes too long, and hear no more."""
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await ended(*tasks)
         with suppress(Exception):
             async with asyncio.timeout(1.0):
                 while self._unsaid:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from gate.metrics import Metrics
 from gate.usecases import deadline
 from gate.usecases.commands import Done, FireDeadline
 from gate.usecases.ports import DEADLINES, Deps, Due, StoreUnavailable
+from gate.workers.ending import ended
 
 log = structlog.get_logger(__name__)
 
@@ -111,11 +111,7 @@ class Ticker:
 
     async def stop(self) -> None:
         """Finish what was begun and look no more."""
-        if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
-            self._watch = None
+        await ended(self._watch)
         if self._scheduler.running:
             if self._job is not None:
                 self._job.remove()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import structlog
 
 from gate.clock import SteadyClock
+from gate.workers.ending import ended
 
 log = structlog.get_logger(__name__)
 
@@ -41,11 +41,7 @@ class Timekeeper:
 
     async def stop(self) -> None:
         """Read no more."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+        await ended(self._task)
 
     async def _keep(self) -> None:
         while True:
