@@ -7,7 +7,8 @@ from bot.blocks.messages import Line
 from bot.blocks.text import clip_bytes, inert, shown
 from bot.blocks.thread import MAX_FALLBACK, sentence
 from bot.blocks.words import risk_word
-from gate.usecases.views import ActionView, Status, ThreadEvent
+from gate.domain.request import Status
+from gate.usecases.views import ActionView, ThreadEvent
 
 
 def alarm_line(event: ThreadEvent, view: ActionView, link: str | None) -> Line:

@@ -7,7 +7,8 @@ from typing import Any
 from bot.blocks import parts
 from bot.blocks.text import head, shown
 from bot.blocks.words import STATE_WORDS, between, count, risk_word, utc
-from gate.usecases.views import ActionView, Result, Status
+from gate.domain.request import Result, Status
+from gate.usecases.views import ActionView
 
 Json = dict[str, Any]
 

@@ -12,7 +12,8 @@ from bot.blocks.messages import CardMessage
 from bot.blocks.payload import Excerpt, excerpt
 from bot.blocks.text import clip_bytes, inert, shown, trimmed, units
 from bot.blocks.words import count, risk_word
-from gate.usecases.views import ActionView, Status
+from gate.domain.request import Status
+from gate.usecases.views import ActionView
 
 Json = dict[str, Any]
 

@@ -11,7 +11,8 @@ from bot.blocks.pages import line_blocks, payload_blocks
 from bot.blocks.payload import brief
 from bot.blocks.text import shown
 from bot.blocks.words import risk_word
-from gate.usecases.views import ActionView, Status
+from gate.domain.request import Status
+from gate.usecases.views import ActionView
 
 Json = dict[str, Any]
 Line = list[Json]

@@ -12,7 +12,9 @@ from bot.blocks.card import MAX_FALLBACK, MAX_TEXT, text_units
 from bot.blocks.messages import CardMessage
 from bot.blocks.text import clip_bytes, head, inert, shown
 from bot.blocks.words import STATE_WORDS, amount, count, risk_word, utc
-from gate.usecases.views import DigestItem, DigestView, Risk, Status
+from gate.domain.request import Status
+from gate.domain.risk import Risk
+from gate.usecases.views import DigestItem, DigestView
 
 Json = dict[str, Any]
 

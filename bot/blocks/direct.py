@@ -10,7 +10,9 @@ from bot.blocks import asking, emergency, home, parts, progress
 from bot.blocks.messages import Line
 from bot.blocks.text import clip_bytes, inert, shown
 from bot.blocks.words import RESULT_WORDS, count, risk_word
-from gate.usecases.views import ActionView, PersonRef, QueueView, Risk, Status
+from gate.domain.request import Status
+from gate.domain.risk import Risk
+from gate.usecases.views import ActionView, PersonRef, QueueView
 
 Json = dict[str, Any]
 

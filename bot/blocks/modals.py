@@ -14,8 +14,8 @@ from bot.blocks.inputs import chosen_in, comment_input, field_input, then_input
 from bot.blocks.pages import paged, turning
 from bot.blocks.payload import beside, pointer_path
 from bot.blocks.text import shown, trimmed, units
-from gate.domain.request import REJECT_CATEGORIES
-from gate.usecases.views import ActionView, PersonRef, Status
+from gate.domain.request import REJECT_CATEGORIES, Status
+from gate.usecases.views import ActionView, PersonRef
 
 Json = dict[str, Any]
 

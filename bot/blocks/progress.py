@@ -10,7 +10,8 @@ from bot.blocks.asking import needed
 from bot.blocks.payload import brief, pointer_path
 from bot.blocks.text import shown, trimmed
 from bot.blocks.words import RESULT_WORDS, STATE_WORDS, between, listed
-from gate.usecases.views import ActionView, ChangeView, Choice, DecisionView, PersonRef, Status, VoteView
+from gate.domain.request import Choice, Status
+from gate.usecases.views import ActionView, ChangeView, DecisionView, PersonRef, VoteView
 
 Json = dict[str, Any]
 

@@ -9,7 +9,8 @@ from bot.blocks import parts, progress
 from bot.blocks.messages import Line
 from bot.blocks.text import clip_bytes, inert, shown
 from bot.blocks.words import RESULT_WORDS, between, count, listed, utc
-from gate.usecases.views import ActionView, Choice, EditView, PersonRef, Result, ThreadEvent, VoteView
+from gate.domain.request import Choice, Result
+from gate.usecases.views import ActionView, EditView, PersonRef, ThreadEvent, VoteView
 
 Json = dict[str, Any]
 Paragraphs = list[list[Json]]

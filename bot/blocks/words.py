@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from gate.usecases.views import Result, Risk, Status
+from gate.domain.request import Result, Status
+from gate.domain.risk import Risk
 
 RISK_SYMBOLS = {Risk.LOW: "🟢", Risk.MEDIUM: "🟡", Risk.HIGH: "🔶", Risk.CRITICAL: "🛑"}
 """Different shapes where it matters, always next to the word: colour alone never says it."""

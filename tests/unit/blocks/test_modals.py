@@ -19,8 +19,8 @@ from bot.blocks.modals import (
     reject_modal,
 )
 from bot.blocks.payload import written
-from gate.domain.request import REJECT_CATEGORIES
-from gate.usecases.views import ActionView, Chapter, ChapterLine, ExecutionView, PersonRef, Result, Status
+from gate.domain.request import REJECT_CATEGORIES, Result, Status
+from gate.usecases.views import ActionView, Chapter, ChapterLine, ExecutionView, PersonRef
 from tests.fakes.views import ANA, APPROVED, BO, CHO, EDITED, LONG, NOW, REFUND, SAMPLES
 from tests.unit.blocks.hostile import LARGE
 from tests.unit.blocks.limits import objects, view_faults

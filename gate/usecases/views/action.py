@@ -1,4 +1,4 @@
-"""Frozen read models for whoever shows things to people; they hold words, times and numbers, no rules."""
+"""One action as a card, a modal or a queue line shows it, and what that is made of."""
 
 from __future__ import annotations
 
@@ -10,17 +10,7 @@ from gate.domain.action import Json, Source, Upstream
 from gate.domain.request import Choice, Result, Status
 from gate.domain.risk import Risk
 from gate.domain.verdict import Remediation
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PersonRef:
-    """A person as shown: `slack` is their Slack user id where known (then they can be mentioned). `quiet`: this can
-    wait until their quiet hours are over, so they are named and not disturbed."""
-
-    id: str
-    name: str
-    slack: str | None = None
-    quiet: bool = False
+from gate.usecases.views.people import PersonRef
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,22 +43,6 @@ class StandInView:
 
     person: PersonRef
     grantor: PersonRef
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DelegationView:
-    """Authority lent by `grantor` to `delegate`; empty `topics` and `groups` narrow nothing."""
-
-    id: str
-    grantor: PersonRef
-    delegate: PersonRef
-    topics: tuple[str, ...]
-    groups: tuple[str, ...]
-    start: datetime
-    end: datetime
-    reason: str
-    now: datetime
-    revoked_by: PersonRef | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,47 +153,6 @@ class GlassView:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ReviewLine:
-    """One emergency release that waits for a supervisor."""
-
-    action_id: str
-    version: int
-    summary: str
-    risk: Risk
-    person: PersonRef
-    at: datetime
-    due_at: datetime
-    overdue: bool
-    channel: str | None = None
-    message_ts: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReleaseLine:
-    """One unused release that a person may take back."""
-
-    action_id: str
-    summary: str
-    risk: Risk
-    agent_name: str
-    at: datetime
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UnknownLine:
-    """An execution of a person's own agent of which it is not known what came of it since `at`."""
-
-    action_id: str
-    version: int
-    summary: str
-    risk: Risk
-    agent_name: str
-    at: datetime
-    channel: str | None = None
-    message_ts: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ExecutionView:
     """What happened after release."""
 
@@ -320,138 +253,3 @@ class ActionView:
     def approvals(self) -> tuple[VoteView, ...]:
         """The approving votes that count for the current version."""
         return tuple(v for v in self.votes if v.current and v.choice is Choice.APPROVE)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QueueLine:
-    """One pending request in a person's queue."""
-
-    action_id: str
-    version: int
-    summary: str
-    risk: Risk
-    agent_name: str
-    sla_at: datetime | None
-    held: bool
-    approvals: int
-    quorum: int
-    channel: str | None
-    """Where the card is (Slack channel id), None while it is not posted."""
-    message_ts: str | None = None
-    on_behalf_of: PersonRef | None = None
-    """Whose authority this person would use, None for their own."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QueueView:
-    """What waits for one person; `mine` they may decide, soonest deadline first; `decided` is what they decided
-    lately; `delegations` are those in force or to come that they gave or hold; `reviews` are the emergency releases
-    they have to look at, the longest due first; `unknown` are what their own agents left unknown, the newest first."""
-
-    person: PersonRef
-    now: datetime
-    mine: tuple[QueueLine, ...]
-    more: int
-    by_risk: Mapping[Risk, int] = field(default_factory=dict[Risk, int])
-    """All that wait for them, by risk; of `mine`, which is bounded, none of a higher risk is left out."""
-    decided: tuple[DecidedLine, ...] = ()
-    delegations: tuple[DelegationView, ...] = ()
-    reviews: tuple[ReviewLine, ...] = ()
-    unknown: tuple[UnknownLine, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DecidedLine:
-    """A finished request this person had a vote in."""
-
-    action_id: str
-    summary: str
-    status: Status
-    at: datetime
-    link: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OnCallLine:
-    """One rota: who has it now and until when; `person` None where nobody does."""
-
-    rota: str
-    person: PersonRef | None
-    until: datetime | None
-    next_person: PersonRef | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ThreadEvent:
-    """One thing to tell in a card's thread. `kind` is an audit kind; `words` are already plain and safe to format.
-
-    `mention` are people to be pinged with it.
-    """
-
-    action_id: str
-    kind: str
-    at: datetime
-    who: PersonRef | None
-    detail: Mapping[str, Json] = field(default_factory=dict[str, Json])
-    mention: tuple[PersonRef, ...] = ()
-    on_behalf_of: PersonRef | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DigestItem:
-    """One pending request in a message that stands for many. `runs` is the tool, else the topic."""
-
-    action_id: str
-    version: int
-    summary: str
-    risk: Risk
-    rule: str
-    trigger: str
-    runs: str
-    environment: str | None
-    amount_usd: float | None
-    sla_at: datetime | None
-    held: bool
-    approvals: int
-    quorum: int
-    allow: frozenset[str]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DigestView:
-    """A message that stands for many requests of one agent at `now`. `items` are the most pressing of those that
-    wait, `by_status` counts all members, `waiting` those that wait by risk. `mentioned` are told by the message
-    itself; `asked` were asked, too, and told otherwise."""
-
-    digest_id: str
-    now: datetime
-    agent_name: str
-    agent_team: str
-    items: tuple[DigestItem, ...]
-    by_status: Mapping[Status, int]
-    waiting: Mapping[Risk, int]
-    overdue: int
-    next_due: datetime | None
-    mentioned: tuple[PersonRef, ...] = ()
-    asked: tuple[PersonRef, ...] = ()
-
-    @property
-    def pending(self) -> int:
-        """How many wait."""
-        return self.by_status.get(Status.PENDING, 0)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ChapterLine:
-    """One thing told of a decision; `label` says what it is."""
-
-    label: str
-    text: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Chapter:
-    """What belongs together in the story of a decision, in the order in which it is asked for."""
-
-    title: str
-    lines: tuple[ChapterLine, ...]
