@@ -47,6 +47,40 @@ def parse(document: bytes | str) -> Json:
     and Infinity, numbers beyond a double's range, integers outside ±(2^53-1), surrogates without their other
     half, and more than `MAX_DEPTH` levels. A number with a fraction or an exponent is a double, however large.
     """
+    quick = _quickly(document) if isinstance(document, bytes) else None
+    return _strictly(document) if quick is None else quick[0]
+
+
+def parse_canonical(document: bytes) -> tuple[Json, bytes]:
+    """What `parse` makes of `document`, and its RFC 8785 form, which mostly falls off on the way."""
+    quick = _quickly(document)
+    if quick is not None:
+        return quick
+    value = _strictly(document)
+    return value, canonical(value)
+
+
+def _quickly(document: bytes) -> tuple[Json, bytes] | None:
+    """The value and its RFC 8785 form by a fast parser that is not strict, where it is proven that a strict one finds
+    the same; None where that cannot be said, also of everything that is to be refused.
+
+    It refuses what is no JSON or no Unicode. Of unsafe integers and numbers too large it makes what is not plain. It
+    passes over a repeated key: but written anew, the value then has fewer quotation marks than the document, for every
+    one of them bounds a string or stands in one, and is written as itself unless as `\\u0022`.
+    """
+    if b"\\u0022" in document or document.count(b"[") + document.count(b"{") > MAX_DEPTH:
+        return None
+    try:
+        value = orjson.loads(document)
+        if not _plain(value):
+            return None
+        written = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except (ValueError, TypeError):
+        return None
+    return (value, written) if written.count(b'"') == document.count(b'"') else None
+
+
+def _strictly(document: bytes | str) -> Json:
     text = _text(document)
     try:
         value = _DECODER.decode(text)
@@ -198,23 +232,24 @@ def _plain(value: Json) -> bool:
     unit), and every double is one that Python and ECMAScript both write with a fraction and no exponent.
     """
     waiting = [value]
-    while waiting:
-        item = waiting.pop()
+    for item in waiting:  # which grows meanwhile
         kind = type(item)
+        if kind is str:
+            continue
         if kind is dict:
             for key in item:
                 if type(key) is not str or not key.isascii():
                     return False
-            waiting.extend(item.values())
+            waiting += item.values()
         elif kind is list:
-            waiting.extend(item)
+            waiting += item
         elif kind is int:
             if not -SAFE_INTEGER <= item <= SAFE_INTEGER:
                 return False
         elif kind is float:
             if item.is_integer() or not 1e-4 <= abs(item) < 1e16:
                 return False
-        elif kind is not str and kind is not bool and item is not None:
+        elif kind is not bool and item is not None:
             return False
     return True
 

@@ -1,4 +1,4 @@
-"""Reading a request's body: size, type and time first, then strict JSON, then the model."""
+"""Reading a request's body: size, type and time first, then the model; strict JSON between them is the contract's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from gate.contract.canonical import Json, parse
+from gate.contract.canonical import Json
 from gate.contract.problem import FieldError
 from gate.http.problem import ProblemRaised, invalid
 
@@ -16,8 +16,8 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _CHUNK = 65_536
 
 
-async def read_json(request: web.Request, *, limit: int, patience: float) -> Json:
-    """The body as strict JSON. Ends the request with 408, 413, 415, or (by `NotCanonical`) 400.
+async def read_body(request: web.Request, *, limit: int, patience: float) -> bytes:
+    """The body, which says that it is JSON. Ends the request with 408, 413 or 415.
 
     What is counted is what arrives: a Content-Length may be missing, and it may lie.
     """
@@ -28,7 +28,7 @@ async def read_json(request: web.Request, *, limit: int, patience: float) -> Jso
         whole = request.content.read_nowait()
         if len(whole) > limit:
             raise _too_large(limit)
-        return parse(whole)
+        return whole
     received = bytearray()
     try:
         async with asyncio.timeout(patience):
@@ -38,7 +38,7 @@ async def read_json(request: web.Request, *, limit: int, patience: float) -> Jso
                     raise _too_large(limit)
     except TimeoutError:
         raise ProblemRaised("body_timeout", headers={"Connection": "close"}) from None
-    return parse(bytes(received))
+    return bytes(received)
 
 
 def read_model(model: type[_Model], value: Json) -> _Model:

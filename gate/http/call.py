@@ -10,9 +10,9 @@ from typing import TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from gate.contract.canonical import Json
+from gate.contract.canonical import Json, parse, parse_canonical
 from gate.domain.action import Agent
-from gate.http.body import read_json, read_model
+from gate.http.body import read_body, read_model
 from gate.http.metrics import HttpMetrics
 from gate.http.problem import ProblemRaised, invalid
 from gate.http.settings import HttpSettings
@@ -62,8 +62,16 @@ class Call:
         return found
 
     async def json(self) -> Json:
+        """The body as strict JSON, or (by `NotCanonical`) 400."""
+        return parse(await self._sent())
+
+    async def canonical_json(self) -> tuple[Json, bytes]:
+        """The same, and its RFC 8785 form."""
+        return parse_canonical(await self._sent())
+
+    async def _sent(self) -> bytes:
         settings = self.shared.settings
-        return await read_json(self.request, limit=settings.max_body_bytes, patience=settings.body_timeout)
+        return await read_body(self.request, limit=settings.max_body_bytes, patience=settings.body_timeout)
 
     async def body(self, model: type[_Model]) -> _Model:
         return read_model(model, await self.json())

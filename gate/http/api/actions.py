@@ -9,7 +9,6 @@ from datetime import datetime
 from aiohttp import web
 
 from gate.contract.action import ActionDocument, ActionPage
-from gate.contract.canonical import canonical
 from gate.contract.execution import CancelIn
 from gate.contract.listing import ActionsQuery
 from gate.contract.problem import FieldError
@@ -35,7 +34,7 @@ from gate.usecases.submit import submit
 
 
 async def propose(call: Call) -> web.Response:
-    sent = await call.json()
+    sent, canonical = await call.canonical_json()
     body = read_model(ActionIn, sent)
     if problems := schema_problems(body):
         raise ProblemRaised("invalid_field", errors=field_errors(problems))
@@ -43,7 +42,7 @@ async def propose(call: Call) -> web.Response:
     command = SubmitAction(
         agent=call.agent,
         proposal=to_proposal(body),
-        body_sha256="" if key is None else hashlib.sha256(canonical(sent)).hexdigest(),
+        body_sha256="" if key is None else hashlib.sha256(canonical).hexdigest(),
         idempotency_key=key,
         key_sha256=call.key_sha256,
     )

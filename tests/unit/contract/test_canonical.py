@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,16 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gate.contract.canonical import MAX_DEPTH, SAFE_INTEGER, NotCanonical, canonical, parse, payload_sha256
+from gate.contract.canonical import (
+    MAX_DEPTH,
+    SAFE_INTEGER,
+    NotCanonical,
+    _quickly,  # pyright: ignore[reportPrivateUsage]
+    canonical,
+    parse,
+    parse_canonical,
+    payload_sha256,
+)
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 SCALARS = (
@@ -31,10 +41,18 @@ OBJECTS = st.dictionaries(TEXTS, VALUES, max_size=6)
 
 
 def code(document: bytes | str) -> str:
-    with pytest.raises(NotCanonical) as refused:
-        parse(document)
-    assert refused.value.detail.endswith(".")
-    return refused.value.code
+    """The same, whether it comes as text or as bytes."""
+    spellings = [document]
+    if isinstance(document, str) and not re.search("[\ud800-\udfff]", document):
+        spellings.append(document.encode())
+    codes: set[str] = set()
+    for spelling in spellings:
+        with pytest.raises(NotCanonical) as refused:
+            parse(spelling)
+        assert refused.value.detail.endswith(".")
+        codes.add(refused.value.code)
+    (only,) = codes
+    return only
 
 
 @given(OBJECTS, st.booleans())
@@ -63,6 +81,79 @@ def _within_safe_integers(value: Any) -> bool:
 def test_canonical_bytes_parse_to_the_same_canonical_bytes(payload: dict[str, Any]) -> None:
     once = canonical(payload)
     assert canonical(parse(once)) == once
+
+
+_KEYS = st.sampled_from(["a", "b", "", '"', "\\", 'a"', "u0022", "é", "😀"])
+_NUMBERS = st.sampled_from(
+    ["0", "-0", "1.0", "0.1", "12.50", "1e2", "1.5E-3", "1e400", "9007199254740992", "18446744073709551616"]
+) | st.from_regex(r"-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,24})?([eE][-+]?[0-9]{1,3})?", fullmatch=True)
+
+
+@st.composite
+def _spelled(draw: st.DrawFn, text: str) -> str:
+    """A string in one of the ways JSON has to write it."""
+    ways = {"escaped": json.dumps(text), "plain": json.dumps(text, ensure_ascii=False)}
+    coded = text.encode("utf-16-be").hex()
+    ways["coded"] = '"' + "".join(f"\\u{coded[at : at + 4]}" for at in range(0, len(coded), 4)) + '"'
+    return ways[draw(st.sampled_from(sorted(ways)))]
+
+
+def _documents() -> st.SearchStrategy[str]:
+    """JSON texts whose objects may well have a key twice."""
+    strings = (_KEYS | TEXTS).flatmap(_spelled)
+    space = st.sampled_from(["", "", " ", "\n\t"])
+
+    def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+        pair = st.tuples(strings, space, inner).map(
+            lambda parts: f"{parts[0]}{parts[1]}:{parts[1]}{parts[2]}"
+        )
+        objects = st.tuples(space, st.lists(pair, max_size=4)).map(
+            lambda o: f"{{{o[0]}{','.join(o[1])}{o[0]}}}"
+        )
+        return objects | st.lists(inner, max_size=3).map(lambda items: f"[{', '.join(items)}]")
+
+    scalars = (
+        strings
+        | _NUMBERS
+        | st.sampled_from(["null", "true", "false", "NaN", '"\\ud83d"', '"\\ud83d\\ude00"'])
+    )
+    return st.recursive(scalars, grown, max_leaves=12)
+
+
+def _read(document: bytes | str) -> tuple[str, Any]:
+    try:
+        return "read", repr(parse(document))
+    except NotCanonical as refused:
+        return refused.code, refused.detail
+
+
+@given(_documents())
+def test_bytes_are_read_quickly_and_yet_as_strictly_as_text(document: str) -> None:
+    """Threats 14 and 15: the fast parser is believed only where it finds what the strict one does."""
+    assert _read(document.encode()) == _read(document)
+
+
+@given(_documents())
+def test_what_was_sent_has_one_canonical_form_on_both_ways(document: str) -> None:
+    try:
+        value, form = parse_canonical(document.encode())
+    except NotCanonical:
+        return
+    assert form == rfc8785.dumps(parse(document))
+    assert repr(value) == repr(parse(document))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'{"a": {"b": 1}, "c": [0.25, "x\\"y", "\\u00e9\\ud83d\\ude00"]}',
+        b"[]",
+        b'"\\\\"',
+        '{"a":"é"}'.encode(),
+    ],
+)
+def test_an_everyday_body_goes_the_quick_way(document: bytes) -> None:
+    assert _quickly(document) is not None
 
 
 @given(st.binary(max_size=60))
@@ -103,6 +194,7 @@ def test_examples_of_the_standard(value: Any, written: bytes) -> None:
         pytest.param('{"a":1,"a":1}', "duplicate_key", id="threat-14-same-value-too"),
         pytest.param('[{"a":{"b":1,"\\u0062":2}}]', "duplicate_key", id="threat-14-escaped"),
         pytest.param('{"":1,"":2}', "duplicate_key", id="threat-14-empty-key"),
+        pytest.param('{"a":1,"a":"\\u0022\\u0022"}', "duplicate_key", id="threat-14-as-many-quotes"),
         pytest.param("[NaN]", "not_finite", id="threat-15-nan"),
         pytest.param("[Infinity]", "not_finite", id="threat-15-infinity"),
         pytest.param("[-Infinity]", "not_finite", id="threat-15-minus-infinity"),
