@@ -1,13 +1,14 @@
 """PostgreSQL below SQLAlchemy: a connection that commits what many commands write, and one that answers what they ask.
 
-A batch takes two round trips: what may turn out impossible, then everything else with the COMMIT.
+A batch takes one round trip, said in a way that fails where anything turns out to be impossible; then nothing of it is
+stored, and it takes two: what may be impossible, to see whose that is, and everything else with the COMMIT.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import psycopg
@@ -90,6 +91,7 @@ class PostgresWriter:
 
     def __init__(self, address: Address) -> None:
         self._line = Pipeline(address, PATIENCE)
+        self._hopeful = True
 
     async def write(self, commands: Sequence[Writes]) -> list[bool]:
         try:
@@ -111,6 +113,8 @@ class PostgresWriter:
             raise
 
     async def _written(self, commands: Sequence[Writes]) -> list[bool]:
+        if self._hopeful and await self._written_at_once(commands):
+            return [True] * len(commands)
         lost: set[int] = set()
         while True:
             resting = _Resting(commands, lost)
@@ -119,10 +123,24 @@ class PostgresWriter:
                 break
             await self._line.run(ROLLBACK)
         kept = [each for number, each in enumerate(commands) if number not in lost]
-        *_, last = await self._line.run(*_rest(kept), COMMIT if kept else ROLLBACK)
-        if kept and last.did != b"COMMIT":
-            raise RuntimeError("PostgreSQL took back what it was to commit")
+        if kept:
+            _demand_committed(await self._line.run(*_rest(kept), COMMIT))
+        else:
+            await self._line.run(ROLLBACK)
+        self._hopeful = not lost
         return [number not in lost for number in range(len(commands))]
+
+    async def _written_at_once(self, commands: Sequence[Writes]) -> bool:
+        """False: something was impossible, and nothing is stored."""
+        resting = _Resting(commands, set(), or_fail=True)
+        try:
+            _demand_committed(await self._line.run(BEGIN, *resting.statements, *_rest(commands), COMMIT))
+        except psycopg.Error as problem:
+            if isinstance(problem, psycopg.OperationalError) and not isinstance(problem, _ITS_OWN):
+                raise
+            await self._line.run(ROLLBACK)
+            return False
+        return True
 
     async def close(self) -> None:
         await self._line.close()
@@ -132,38 +150,62 @@ _ITS_OWN = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 """What one command of a batch may have run into, while the others would not."""
 
 
-class _Resting:
-    """As for SQLite: what may turn out impossible, as statements, and whose each of them is."""
+def _demand_committed(answers: Sequence[Answer]) -> None:
+    if answers[-1].did != b"COMMIT":
+        raise RuntimeError("PostgreSQL took back what it was to commit")
 
-    def __init__(self, commands: Sequence[Writes], lost: set[int]) -> None:
+
+@cache
+def _or_fail(sql: str, *, changes: bool = False, rows: bool = True) -> str:
+    """The same, failing where it finds or changes nothing (`rows` False: where it finds something). The server's log
+    shows these words."""
+    wrong = "= 0" if rows else "> 0"
+    told = f"CASE WHEN count(*) {wrong} THEN CAST('signoff: outrun ' || count(*) AS int4) END"
+    if changes:
+        return f"WITH found AS ({sql} RETURNING 1) SELECT {told} FROM found"  # noqa: S608 - text of ours
+    return f"SELECT {told} FROM ({sql}) AS found"  # noqa: S608
+
+
+class _Resting:
+    """As for SQLite: what may turn out impossible, as statements, and whose each of them is. With `or_fail` they fail
+    where it does."""
+
+    def __init__(self, commands: Sequence[Writes], lost: set[int], *, or_fail: bool = False) -> None:
         self._lost = lost
+        self._or_fail = or_fail
         self.statements: list[Statement] = []
         self._told: list[Callable[[Answer], None]] = []
         self._begun: set[int] = set()
         for (question, values), whose in presumed(commands, lost).items():
             text = question.on(True)
-            self._ask(Statement(text.sql, text.values(dict(values))), partial(self._sure, whose))
+            self._look(Statement(text.sql, text.values(dict(values))), whose)
         for absence, wanted in absences(commands, lost).items():
             # Planned each time: a plan kept from when the table was small may go by another index for ever.
             sql, values = wanted_rows(absence.on(True), wanted)
+            sql = _or_fail(sql, rows=False) if or_fail else sql
             self._ask(Statement(sql, values, prepared=False), self._there)
         live = [(number, each) for number, each in enumerate(commands) if number not in lost]
         for number, each in live:
             for table, where in each.held:
                 how = change(table, where, {}, postgres=True)
-                self._ask(Statement(how.look, how.values(where, {})), partial(self._sure, {number}))
+                self._look(Statement(how.look, how.values(where, {})), {number})
             for table, where, values in each.changes:
                 how = change(table, where, values, postgres=True)
-                self._ask(Statement(how.move, how.values(where, values)), partial(self._moved, number))
+                move = _or_fail(how.move, changes=True) if or_fail else how.move
+                self._ask(Statement(move, how.values(where, values)), partial(self._moved, number))
         claims = [(number, table, row) for number, each in live for table, row in each.claims]
         for how, of in by_plan(claims, postgres=True).items():
             rows = [how.values(row) for _, row in of]
-            sql = f"{insert(how)} ON CONFLICT DO NOTHING RETURNING {how.returning}"
             keys = [
                 (number, tuple(row[at] for at in how.of_key))
                 for (number, _), row in zip(of, rows, strict=True)
             ]
-            self._ask(Statement(sql, columns(how, rows)), partial(self._claimed, keys))
+            others = "" if or_fail else f" ON CONFLICT DO NOTHING RETURNING {how.returning}"
+            self._ask(Statement(insert(how) + others, columns(how, rows)), partial(self._claimed, keys))
+
+    def _look(self, statement: Statement, whose: set[int]) -> None:
+        sql = _or_fail(statement.sql) if self._or_fail else statement.sql
+        self._ask(Statement(sql, statement.values), partial(self._sure, whose))
 
     def holds(self, answers: Sequence[Answer]) -> bool:
         """Note whose commands are lost. False: something of one of them was written, so all is to be done again without
