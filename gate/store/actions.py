@@ -18,6 +18,7 @@ from gate.store.bound import Bound
 from gate.store.cursor import after_action, read_after_action
 from gate.store.errors import UnreadableRow
 from gate.store.history import Seen
+from gate.store.newest import Made, Newest
 from gate.store.questions import Question
 from gate.store.rows import (
     WHOLE,
@@ -45,17 +46,20 @@ from gate.store.tables import (
     versions,
     votes,
 )
-from gate.usecases.ports import ActionFilter, Clock, LikeIt, Page
+from gate.usecases.ports import ActionFilter, Clock, Known, LikeIt, Page
 
 
 class SqlActions:
     """Implements `ports.Actions`."""
 
-    def __init__(self, bound: Bound, clock: Clock, sealer: Sealer, known: Seen) -> None:
+    def __init__(self, bound: Bound, clock: Clock, sealer: Sealer, known: Seen, newest: Newest) -> None:
         self._bound = bound
         self._clock = clock
         self._sealer = sealer
         self._known = known
+        self._newest = newest
+        self._presumed: set[str] = set()
+        self._stored: dict[str, ActionRecord] = {}
         self._seals: dict[str, Seal] = {}
         # Records this transaction has read or written, so that `save` knows what is stored already.
         self._seen: dict[str, ActionRecord] = {}
@@ -77,7 +81,7 @@ class SqlActions:
         elif not await self._bound.put_new(actions, columns | {"twin": twin}):
             return False
         await self._add_new((None, record))
-        self._seen[record.id] = record
+        self._seen[record.id] = self._stored[record.id] = record
         return True
 
     async def by_key(self, agent_id: str, idempotency_key: str) -> tuple[str, str] | None:
@@ -119,6 +123,30 @@ class SqlActions:
         self._seen[action_id] = record
         return record
 
+    def known(self, action_id: str) -> Known | None:
+        found = self._newest.of(action_id) if self._bound.presuming else None
+        if found is None:
+            return None
+        known, data_key = found
+        self._seals[action_id] = self._sealer.of(action_id, data_key)
+        self._seen[action_id] = known.record
+        self._presumed.add(action_id)
+        return known
+
+    def newer(self, action_id: str, revision: int) -> ActionRecord | None:
+        found = self._newest.of(action_id)
+        return found[0].record if found is not None and found[0].record.revision > revision else None
+
+    def committed(self, made: Made) -> None:
+        """Remember what was stored, now that it is durable, with what else was."""
+        for record in self._stored.values():
+            self._newest.keep(record, made, self._seals[record.id].data_key)
+
+    def outrun(self) -> None:
+        """Something that was taken for true was not so."""
+        for action_id in self._presumed:
+            self._newest.forget(action_id)
+
     async def _read_lately(self, rows: Sequence[Row[Any]]) -> ActionRecord:
         """The record of a row; it is made anew only where the row is another than before."""
         (row,) = rows
@@ -151,7 +179,7 @@ class SqlActions:
         if not await self._bound.change(actions, guarded, changing_columns(record, before, seal)):
             return False
         await self._add_new((before, record))
-        self._seen[record.id] = record
+        self._seen[record.id] = self._stored[record.id] = record
         return True
 
     async def claim(self, action_ids: Sequence[str]) -> tuple[ActionRecord, ...]:
@@ -191,7 +219,9 @@ class SqlActions:
             if await self._bound.moved(guarded, rows) != len(rows):
                 return False
         await self._add_new(*moves)
-        self._seen |= {record.id: record for record in records}
+        moved = {record.id: record for record in records}
+        self._seen |= moved
+        self._stored |= moved
         return True
 
     def _before(self, record: ActionRecord) -> ActionRecord:

@@ -15,6 +15,7 @@ from gate.domain.transitions import RELEASING
 from gate.store.bound import Bound
 from gate.store.cursor import after_seq, read_after_seq
 from gate.store.errors import UnreadableRow
+from gate.store.newest import Made
 from gate.store.questions import Question
 from gate.store.tables import EVERYDAY, OF_PERSON, RARE, audit
 from gate.usecases.ports import AuditFilter, Page
@@ -31,12 +32,17 @@ NEAR = 256
 class SqlAudit:
     """Implements `ports.Audit`."""
 
-    def __init__(self, bound: Bound) -> None:
+    def __init__(self, bound: Bound, made: Made) -> None:
         self._bound = bound
+        self._made = made
 
     async def append(self, *records: AuditRecord) -> None:
         """Stores exactly the canonical bytes and their SHA-256; the other columns repeat them for look-ups."""
-        await self._bound.put(audit, *map(_row, records))
+        rows = [_row(record) for record in records]
+        for row in rows:
+            if row["action_id"] is not None:
+                self._made.last[row["action_id"]] = row["kind"], row["canonical"]
+        await self._bound.put(audit, *rows)
 
     async def of_action(self, action_id: str) -> tuple[AuditRecord, ...]:
         """In the order they were appended; raises `UnreadableRow` where bytes and digest disagree."""

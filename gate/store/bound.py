@@ -30,6 +30,8 @@ class Bound:
 
     alone = True
     """Whether this transaction shares its commit with nobody."""
+    presuming = False
+    """Whether it takes for true what is mostly so, and has that looked at in the commit."""
     beside = 0
     """How many others of the same agent are under way and may be committed before it or with it."""
 

@@ -11,6 +11,7 @@ from sqlalchemy import Row, bindparam, exists, select
 from gate.domain.request import Grant, GrantState
 from gate.store.bound import Bound
 from gate.store.errors import UnreadableRow
+from gate.store.newest import Made
 from gate.store.questions import Question
 from gate.store.tables import grants
 
@@ -18,10 +19,12 @@ from gate.store.tables import grants
 class SqlGrants:
     """Implements `ports.Grants`."""
 
-    def __init__(self, bound: Bound) -> None:
+    def __init__(self, bound: Bound, made: Made) -> None:
         self._bound = bound
+        self._made = made
 
     async def add(self, grant: Grant) -> None:
+        self._made.grants[grant.action] = grant
         await self._bound.put(
             grants,
             {
@@ -50,13 +53,15 @@ class SqlGrants:
         self, jti: str, *, to: GrantState, at: datetime | None = None, by: str | None = None
     ) -> bool:
         """Also False where another grant of the same version was redeemed before. Two transactions that redeem two
-        grants of one version at the same instant cannot both commit: a unique index refuses the second."""
+        grants of one version at the same instant cannot both commit: a unique index refuses the second. Where the
+        transaction presumes, that none was redeemed is what its action says, which is saved with it."""
         values: dict[str, Any] = {"state": to.value}
         if to is GrantState.REDEEMED:
+            values |= {"redeemed_at": at, "redeemed_by": by}
+        if to is GrantState.REDEEMED and not self._bound.presuming:
             ((used, grant),) = await self._bound.ask(_USED, jti=jti) or ((0, None),)
             if used or grant is None:
                 return False
-            values |= {"redeemed_at": at, "redeemed_by": by}
         return await self._bound.change(grants, {"jti": jti, "state": GrantState.ISSUED.value}, values)
 
 

@@ -82,7 +82,7 @@ class KeptBack(Bound):
         self.postgres = postgres
         self.writable = True
         self.beside = beside
-        self._presuming = presuming
+        self.presuming = presuming
         self.writes = Writes()
         self._asking = asking
         self._reading = reading
@@ -144,14 +144,14 @@ class KeptBack(Bound):
         self.writes.held.append((table, where))
 
     def presume(self, question: Question, **values: Any) -> bool:
-        if self._presuming:
+        if self.presuming:
             self.writes.presumed.append((question, tuple(values.items())))
-        return self._presuming
+        return self.presuming
 
     def presume_none(self, absence: Absence, *values: Any) -> bool:
-        if self._presuming:
+        if self.presuming:
             self.writes.absent.append((absence, values))
-        return self._presuming
+        return self.presuming
 
     async def put(self, table: Table, *rows: dict[str, Any]) -> None:
         if rows:

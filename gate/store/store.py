@@ -19,11 +19,12 @@ from gate.store.batches import Batches
 from gate.store.bound import Bound
 from gate.store.history import Seen
 from gate.store.kept_back import KeptBack, LookOnly
+from gate.store.newest import Newest
 from gate.store.raw_postgres import PostgresReader, PostgresWriter
 from gate.store.raw_sqlite import SqliteReader, SqliteWriter
 from gate.store.sealing import Sealer, SealingKeys
 from gate.store.transaction import SqlTransaction
-from gate.usecases.ports import Clock, StoreUnavailable, Transaction
+from gate.usecases.ports import Clock, Outrun, StoreUnavailable, Transaction
 
 T = TypeVar("T")
 
@@ -55,6 +56,7 @@ class SqlStore:
         self._sealer = sealer
         self._seen = Seen()
         self._held = Held()
+        self._newest = Newest()
         self._lock = sqlite.FileLock(address.path) if address.path is not None and exclusive else None
         self._turn = asyncio.Lock() if address.path is not None else None
         self._engines: list[AsyncEngine] = []
@@ -191,7 +193,9 @@ class SqlStore:
     @asynccontextmanager
     async def _transaction(self, *, writable: bool) -> AsyncIterator[Transaction]:
         async with self._bound(writable=writable) as bound:
-            yield self._bind_to(bound)
+            transaction = self._bind_to(bound)
+            yield transaction
+        transaction.committed()
 
     @property
     def now(self) -> Transaction:
@@ -254,14 +258,14 @@ class SqlStore:
             self._leave()
 
     def _bind_to(self, bound: Bound) -> SqlTransaction:
-        return SqlTransaction(bound, self._clock, self._sealer, self._seen, self._held)
+        return SqlTransaction(bound, self._clock, self._sealer, self._seen, self._held, self._newest)
 
 
 class _Together(AbstractAsyncContextManager[Transaction]):
     """A transaction whose writes are committed with those of others when it is left well. A class and no generator,
     because every proposal passes here."""
 
-    __slots__ = ("_batches", "_bound", "_presuming", "_store", "_turn")
+    __slots__ = ("_batches", "_bound", "_presuming", "_store", "_transaction", "_turn")
 
     def __init__(self, store: SqlStore, turn: str, presuming: bool) -> None:
         self._store = store
@@ -283,12 +287,17 @@ class _Together(AbstractAsyncContextManager[Transaction]):
             beside=beside,
             presuming=self._presuming,
         )
-        return store._bind_to(self._bound)
+        self._transaction = store._bind_to(self._bound)
+        return self._transaction
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None and self._bound.writes.anything:
                 await self._batches.commit(self._turn, self._bound.writes)
+                self._transaction.committed()
+        except Outrun:
+            self._transaction.outrun()
+            raise
         finally:
             self._batches.leave(self._turn)
             self._store._leave()

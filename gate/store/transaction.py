@@ -16,6 +16,7 @@ from gate.store.grants import SqlGrants
 from gate.store.history import Seen
 from gate.store.listings import SqlListings
 from gate.store.months import SqlMonths
+from gate.store.newest import Made, Newest
 from gate.store.outbox import SqlOutbox
 from gate.store.pings import SqlPings
 from gate.store.pins import SqlPins
@@ -33,11 +34,22 @@ class SqlTransaction:
     """Implements `ports.Transaction`. Most touch a few aggregates, so each is made when it is asked for; only `actions`
     knows what was read and written before."""
 
-    def __init__(self, bound: Bound, clock: Clock, sealer: Sealer, seen: Seen, held: Held) -> None:
+    def __init__(
+        self, bound: Bound, clock: Clock, sealer: Sealer, seen: Seen, held: Held, newest: Newest
+    ) -> None:
         self._bound = bound
         self._sealer = sealer
         self._held = held
-        self.actions = SqlActions(bound, clock, sealer, seen)
+        self._made = Made()
+        self.actions = SqlActions(bound, clock, sealer, seen, newest)
+
+    def committed(self) -> None:
+        """What it wrote is durable now."""
+        self.actions.committed(self._made)
+
+    def outrun(self) -> None:
+        """What it took for true was not so."""
+        self.actions.outrun()
 
     @property
     def seals(self) -> SqlSeals:
@@ -53,7 +65,7 @@ class SqlTransaction:
 
     @property
     def grants(self) -> SqlGrants:
-        return SqlGrants(self._bound)
+        return SqlGrants(self._bound, self._made)
 
     @property
     def outbox(self) -> SqlOutbox:
@@ -61,7 +73,7 @@ class SqlTransaction:
 
     @property
     def audit(self) -> SqlAudit:
-        return SqlAudit(self._bound)
+        return SqlAudit(self._bound, self._made)
 
     @property
     def tree(self) -> SqlTree:

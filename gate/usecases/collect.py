@@ -16,7 +16,7 @@ from gate.domain.request import ActionRecord, Grant, GrantState
 from gate.domain.transitions import Change
 from gate.usecases.commands import Done
 from gate.usecases.ports import CHECKPOINT, Deps, Outrun, Transaction
-from gate.usecases.transact import ATTEMPTS, UNKNOWN, announce, commit, road
+from gate.usecases.transact import ATTEMPTS, UNKNOWN, announce, commit, presuming_road
 
 UNCOVERED = Refused(
     code="awaiting_checkpoint",
@@ -56,8 +56,8 @@ async def collect(deps: Deps, agent: Agent, action_id: str, *, look_first: bool 
             return found
     for attempt in range(ATTEMPTS):
         try:
-            async with road(deps, attempt, agent.id) as tx:
-                found = await _fresh(deps, tx, agent, action_id)
+            async with presuming_road(deps, attempt, agent.id) as tx:
+                found = await _at_once(deps, tx, agent, action_id) or await _fresh(deps, tx, agent, action_id)
         except Outrun:
             continue
         if isinstance(found, Done) and not found.replayed:
@@ -112,6 +112,29 @@ async def wait_covered(deps: Deps, action_id: str, timeout: float) -> bool:
             await signed.wait(left)
 
 
+async def _at_once(deps: Deps, tx: Transaction, agent: Agent, action_id: str) -> Done | None:
+    """The first grant of what this process released itself, which cannot have one yet if nothing has happened to it
+    since: then it is committed, and otherwise it is not. None where that is not known, or where it has to be refused or
+    to wait, for which what may be old does not do."""
+    known = tx.actions.known(action_id)
+    if known is None or known.leaf is None or known.record.agent.id != agent.id:
+        return None
+    now = deps.clock.now()
+    if collectable(known.record, now) is not None or waits_for_checkpoint(known.record):
+        return None
+    return await _minted(deps, tx, known.record, [], known.leaf, now)
+
+
+async def _minted(
+    deps: Deps, tx: Transaction, before: ActionRecord, lapsed: list[Change], leaf: bytes, now: datetime
+) -> Done:
+    record = lapsed[-1].record if lapsed else before
+    grant, issued = sign(deps, record, now, leaf=leaf)
+    await tx.grants.add(grant)
+    await commit(deps, tx, before, [*lapsed, issued])
+    return Done(record=issued.record, grant=grant)
+
+
 async def _fresh(deps: Deps, tx: Transaction, agent: Agent, action_id: str) -> Done | Refused:
     now = deps.clock.now()
     before = await tx.actions.get(action_id)
@@ -120,19 +143,14 @@ async def _fresh(deps: Deps, tx: Transaction, agent: Agent, action_id: str) -> D
     refused = collectable(before, now)
     if refused is not None:
         return refused
-    changes: list[Change] = []
-    record = before
     last = await tx.grants.latest(action_id, before.version.number)
     if last is not None and last.state is GrantState.ISSUED and now < last.expires_at:
         return Done(record=before, grant=last, replayed=True)
     leaf = await _releasing_leaf(tx, before)
     if isinstance(leaf, Refused):
         return leaf
+    lapsed: list[Change] = []
     if last is not None and last.state is GrantState.ISSUED:
         await tx.grants.move(last.jti, to=GrantState.EXPIRED, at=now)
-        changes.append(lapse(record, last, now=now))
-        record = changes[-1].record
-    grant, issued = sign(deps, record, now, leaf=leaf)
-    await tx.grants.add(grant)
-    await commit(deps, tx, before, [*changes, issued])
-    return Done(record=issued.record, grant=grant)
+        lapsed.append(lapse(before, last, now=now))
+    return await _minted(deps, tx, before, lapsed, leaf, now)

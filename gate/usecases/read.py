@@ -45,13 +45,16 @@ async def wait_revision(deps: Deps, action_id: str, after: int, timeout: float) 
 async def _wait(
     deps: Deps, action_id: str, timeout: float, enough: Callable[[ActionRecord], bool]
 ) -> ActionRecord | None:
-    """Subscribed before the first look, so that no change between look and wait is missed."""
+    """Subscribed before the first look, so that no change between look and wait is missed. What this process has
+    committed since needs no other look."""
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout
     async with deps.wakeups.subscription(action_id) as waiter:
+        record = await deps.store.now.actions.get(action_id)
         while True:
-            record = await deps.store.now.actions.get(action_id)
             left = end - loop.time()
             if record is None or enough(record) or left <= 0:
                 return record
             await waiter.wait(left)
+            now = deps.store.now.actions
+            record = now.newer(action_id, record.revision) or await now.get(action_id)

@@ -138,19 +138,27 @@ async def on_action(
 
     A refusal commits nothing. Losing a race decides again on what the winner left (INV-03). What `first` locks is
     locked before the action and in a transaction of its own, so that two who need both never wait for each other.
+
+    At first it is decided on what this process stored last of the action, which the commit finds unchanged or not at
+    all; nobody is refused for what may be old.
     """
     for attempt in range(ATTEMPTS):
         try:
-            async with road(deps, attempt, action_id) if first is None else deps.store.writing() as tx:
+            own = first is not None
+            async with deps.store.writing() if own else presuming_road(deps, attempt, action_id) as tx:
                 if first is not None:
                     await first(tx)
-                if attempt:  # or a flood of small changes could outrun a person for ever
+                # Or a flood of small changes could outrun a person for ever.
+                if attempt >= (1 if own else ALONE):
                     await tx.actions.alone(action_id)
-                before = await tx.actions.get(action_id)
+                known = tx.actions.known(action_id)
+                before = known.record if known is not None else await tx.actions.get(action_id)
                 if before is None:
                     return UNKNOWN
                 result = await decide(tx, before)
                 if isinstance(result, Refused):
+                    if known is not None:
+                        continue
                     return result
                 await commit(deps, tx, before, result)
         except Outrun:

@@ -13,6 +13,7 @@ from gate.domain.action import Agent
 from gate.domain.audit import canonical_bytes, digest
 from gate.store import SqlStore, UnreadableRow, tables
 from gate.store.audit import ADRIFT, NEAR, SqlAudit
+from gate.store.newest import Made
 from gate.usecases.ports import (
     AuditFilter,
     Card,
@@ -99,7 +100,7 @@ async def test_a_page_since_a_time_begins_near_it_and_passes_nothing_over(store:
             page = await tx.audit.page(AuditFilter(since=later(60 * since)), cursor=None, limit=1000)
         assert [record.detail["n"] for record in page.items] == [n for n in minutes if n >= since]
         async with store.reading() as tx:
-            bound = SqlAudit(tx._bound)
+            bound = SqlAudit(tx._bound, Made())
             left = tables.audit.c.seq > await bound._before(later(60 * since) - ADRIFT)
             looked_at = await tx._bound.scalar(select(func.count()).select_from(tables.audit).where(left))
         assert looked_at <= len(page.items) + 60 + 30 + NEAR

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from gate.usecases.ports.actions import ActionFilter, Actions, Asks, Deadlines, Due, Grants, LikeIt, Page
+from gate.usecases.ports.actions import (
+    ActionFilter,
+    Actions,
+    Asks,
+    Deadlines,
+    Due,
+    Grants,
+    Known,
+    LikeIt,
+    Page,
+)
 from gate.usecases.ports.delivery import Delivered, Delivery, DeliveryChannel, RetryLater, Undeliverable
 from gate.usecases.ports.deps import (
     AGENTS,
@@ -106,6 +116,7 @@ __all__ = (
     "Figures",
     "Grants",
     "Ids",
+    "Known",
     "Leaf",
     "LikeIt",
     "Limits",

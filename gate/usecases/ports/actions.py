@@ -44,6 +44,16 @@ class LikeIt:
     amount_high: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What this process stored last of an action. `leaf` is the leaf hash of the record that released it, `grant` the
+    grant that was issued, each only where that was the last thing to happen to it."""
+
+    record: ActionRecord
+    leaf: bytes | None = None
+    grant: Grant | None = None
+
+
 class Actions(Protocol):
     """The actions and what hangs on them: versions, votes, the armed deadline."""
 
@@ -72,6 +82,16 @@ class Actions(Protocol):
         ...
 
     async def get(self, action_id: str) -> ActionRecord | None: ...
+
+    def known(self, action_id: str) -> Known | None:
+        """What a presuming transaction takes for true of an action, nothing in any other. It may be old: whoever goes
+        on from it saves the action, or asks for it again."""
+        ...
+
+    def newer(self, action_id: str, revision: int) -> ActionRecord | None:
+        """What this process has committed of an action that was read before, at this revision; None where it has not
+        gone beyond that."""
+        ...
 
     async def save(self, record: ActionRecord, *, expected_revision: int) -> bool:
         """Replace the action guarded by its revision. False, no row moved, means somebody else changed it
