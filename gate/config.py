@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import (
     BeforeValidator,
@@ -23,11 +21,11 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
+from gate.addresses import Address, Listed, Listen, Networks, kept_from_readers, web_address
 from gate.mail_server import MailServer, parse_mail_url
 
 PREFIX = "GATE_"
@@ -41,71 +39,6 @@ class SettingsError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
-
-
-class Address(tuple[str, int]):
-    """Where to listen: (host, port); port 0 lets the system choose."""
-
-    __slots__ = ()
-
-    @property
-    def host(self) -> str:
-        return self[0]
-
-    @property
-    def port(self) -> int:
-        return self[1]
-
-    @property
-    def url(self) -> str:
-        """How a browser on this machine reaches it; the wildcard addresses are reached by loopback."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
-
-    @classmethod
-    def parse(cls, text: object) -> Address:
-        """`HOST:PORT` or `[IPV6]:PORT`; ValueError with a sentence for anything else."""
-        if isinstance(text, cls):
-            return text
-        host, colon, port = str(text).rpartition(":")
-        bare = host.removeprefix("[").removesuffix("]")
-        if not colon or not bare or (":" in bare) != host.startswith("["):
-            raise ValueError("write HOST:PORT, for example 127.0.0.1:8080 or [::1]:8080")
-        if not port.isascii() or not port.isdecimal() or int(port) > 65_535:
-            raise ValueError("the port is a number from 0 to 65535")
-        return cls((bare, int(port)))
-
-
-def _listed(value: object) -> object:
-    """A comma-separated list; blanks around and between commas do not count."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def _network(value: object) -> object:
-    return str(ipaddress.ip_network(value)) if isinstance(value, str) else value
-
-
-def _web_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("write a web address such as https://gate.example.com")
-    return value.rstrip("/")
-
-
-def _kept_from_readers(value: str) -> str:
-    url = _web_address(value)
-    if not url.startswith("https://") and urlsplit(url).hostname not in ("127.0.0.1", "::1", "localhost"):
-        raise ValueError("it would travel in the clear; write https://")
-    return url
-
-
-Listen = Annotated[Address, NoDecode, BeforeValidator(Address.parse)]
-Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
-Networks = Annotated[
-    tuple[Annotated[str, BeforeValidator(_network)], ...], NoDecode, BeforeValidator(_listed)
-]
 
 
 class Settings(BaseSettings):
@@ -130,7 +63,7 @@ class Settings(BaseSettings):
     """Where everything is kept: `sqlite:///PATH` or `postgresql://…`."""
     bind: Listen = Address(("127.0.0.1", 8080))
     """Where the HTTP API listens, `HOST:PORT`; port 0 takes a free one."""
-    public_url: Annotated[str | None, BeforeValidator(lambda v: v and _web_address(v))] = None
+    public_url: Annotated[str | None, BeforeValidator(lambda v: v and web_address(v))] = None
     """How others reach the API, for links; without it, the address of `GATE_BIND`."""
     policies: Path = Path("policies/")
     """The folder of policy documents."""
@@ -146,11 +79,11 @@ class Settings(BaseSettings):
     """Networks off the public internet that callbacks may reach all the same, by commas: `10.20.0.0/16`."""
     checkpoints_folder: Path | None = None
     """A folder outside the database, best on another machine, that gets each published checkpoint as a file."""
-    checkpoints_webhook: Annotated[str | None, BeforeValidator(lambda v: v and _kept_from_readers(v))] = None
+    checkpoints_webhook: Annotated[str | None, BeforeValidator(lambda v: v and kept_from_readers(v))] = None
     """Where checkpoints are posted, signed like callbacks."""
     checkpoints_slack: str | None = None
     """The Slack channel that gets checkpoints, `#name`."""
-    checkpoints_authority: Annotated[str | None, BeforeValidator(lambda v: v and _web_address(v))] = None
+    checkpoints_authority: Annotated[str | None, BeforeValidator(lambda v: v and web_address(v))] = None
     """A time-stamping authority (RFC 3161) that stamps checkpoints."""
     checkpoints_authority_certificates: Path | None = None
     """Its certificate, or the root of its chain, in a PEM file; stamps that it does not verify do not count."""
@@ -213,7 +146,7 @@ class Settings(BaseSettings):
     @field_validator("slack_api_url")
     @classmethod
     def _api_base(cls, value: str) -> str:
-        return _web_address(value) + "/"  # slack-sdk joins method names onto it
+        return web_address(value) + "/"  # slack-sdk joins method names onto it
 
     @field_validator("smtp_url")
     @classmethod
@@ -225,10 +158,7 @@ class Settings(BaseSettings):
     @field_validator("pagerduty_events_url", "pagerduty_api_url")
     @classmethod
     def _pagerduty_url(cls, value: str) -> str:
-        url = _web_address(value)
-        if not url.startswith("https://") and urlsplit(url).hostname not in ("127.0.0.1", "::1", "localhost"):
-            raise ValueError("the key would travel in the clear; write https://")
-        return url
+        return kept_from_readers(value, "the key")
 
     @field_validator("pagerduty_routing_key")
     @classmethod

@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
+from gate.addresses import Address
 from gate.cli.output import say, show
 from gate.cli.serving import run_loop
 from gate.cli.session import explained, settings
-from gate.config import Address, Settings
+from gate.config import Settings
 from gate.logs import set_up_logging
 from gate.policy.people import parse_people
 from gate.wiring.sandbox import start_sandbox

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from gate.config import Address
+from gate.addresses import Address
 
 
 class StartError(Exception):

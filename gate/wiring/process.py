@@ -15,8 +15,9 @@ import structlog
 from aiohttp import web
 
 from bot.app import Bot, SlackSettings, build_bot
+from gate.addresses import Address
 from gate.clock import SteadyClock
-from gate.config import Address, Settings
+from gate.config import Settings
 from gate.delivery import email, pagerduty
 from gate.delivery.nowhere import Nowhere
 from gate.delivery.schedules import PagerDutySchedules

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from bot.sandbox import Sandbox
+from gate.addresses import Address
 from gate.cli.demo.cast import hire
 from gate.cli.demo.script import Run, Step
 from gate.cli.demo.stage import News, Stage
 from gate.cli.demo.wire import Wire
-from gate.config import Address, Settings
+from gate.config import Settings
 from gate.usecases.ports import Deps
 from gate.wiring.process import Gate
 from tests.integration.cli.conftest import House

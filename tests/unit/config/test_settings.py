@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gate.config import Address, Settings, SettingsError, env_name, known_names, load_settings
+from gate.addresses import Address
+from gate.config import Settings, SettingsError, env_name, known_names, load_settings
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "settings.md"
 
