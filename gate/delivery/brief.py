@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +15,8 @@ from gate.usecases.views import ActionView, VoteView
 
 MOST_ITEMS = 20
 """Pieces of evidence, votes and comments of each kind that are told in full."""
+Link = Callable[[str], Awaitable[str | None]]
+"""Action id -> where its card stands in Slack; None where nobody can say now."""
 _TONES = {"emerald": "good", "amber": "care", "red": "risk", "blue": "info", "slate": "note"}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
 
 import aiosmtplib
@@ -20,7 +19,7 @@ from aiosmtplib import (
     SMTPSenderRefused,
 )
 
-from gate.delivery.brief import brief
+from gate.delivery.brief import Link, brief
 from gate.delivery.letter import Unaddressable, letter
 from gate.domain.request import Choice, Status
 from gate.mail_server import Encryption, MailServer
@@ -36,9 +35,6 @@ _TIMEOUT_SEC = 15.0
 _PAUSE_SEC = 1.0
 _LONGEST_PAUSE_SEC = 60.0
 _START_TLS = {Encryption.REQUIRED: True, Encryption.OFFERED: None, Encryption.OFF: False}
-
-Link = Callable[[str], Awaitable[str | None]]
-"""Action id -> where its card stands in Slack; None where nobody can say now."""
 
 
 class EmailChannel:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aiohttp
 import orjson
 
-from gate.delivery.brief import brief
+from gate.delivery.brief import Link, brief
 from gate.domain.audit import timestamp
 from gate.domain.request import ActionRecord, Status
 from gate.domain.risk import Risk
@@ -28,9 +27,6 @@ _LONGEST_WISH_SEC = 900.0
 _PAUSE_SEC = 1.0
 _LONGEST_PAUSE_SEC = 60.0
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=8, sock_connect=5, sock_read=10)
-
-Link = Callable[[str], Awaitable[str | None]]
-"""Action id -> where its card stands in Slack; None where nobody can say now."""
 
 
 class PagerDutyChannel:

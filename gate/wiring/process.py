@@ -6,10 +6,10 @@ import asyncio
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 from aiohttp import web
@@ -18,13 +18,11 @@ from bot.app import Bot, SlackSettings, build_bot
 from gate.addresses import Address
 from gate.clock import SteadyClock
 from gate.config import Settings
-from gate.delivery import email, pagerduty
-from gate.delivery.nowhere import Nowhere
 from gate.delivery.schedules import PagerDutySchedules
 from gate.delivery.webhook import GIVE_UP_SEC, CallbackRules, WebhookChannel
 from gate.domain.people import Directory
 from gate.http.app import build_app, runner
-from gate.http.settings import Check, HttpSettings
+from gate.http.settings import HttpSettings
 from gate.ids import TimeSortedIds
 from gate.keyring.checkpoints import load_checkpoint_signer
 from gate.keyring.events import load_event_seal
@@ -35,17 +33,18 @@ from gate.metrics import Metrics
 from gate.store import SqlStore, open_store
 from gate.store.postgres import database_time
 from gate.store.radio import PostgresRadio
-from gate.usecases.filling import SCHEDULE, USERGROUP, sources
-from gate.usecases.ports import Deps, Limits, StoreUnavailable
+from gate.usecases.filling import SCHEDULE, USERGROUP
+from gate.usecases.ports import Deps, Limits
+from gate.wiring.calling import unserved, ways_to_call
 from gate.wiring.desk import Desk
 from gate.wiring.listening import StartError, listen
 from gate.wiring.publishing import publisher
+from gate.wiring.readiness import Readiness
 from gate.wiring.slack import revealed, slack_of
 from gate.workers.directory import DirectoryKeeper, LiveRules
 from gate.workers.figures import FigureKeeper, ReviewMeter
 from gate.workers.months import MonthKeeper
 from gate.workers.outbox import OutboxWorker, Terms
-from gate.workers.publisher import Publisher
 from gate.workers.reload import PolicyFiles, PolicyHolder
 from gate.workers.rules import RulesInForce
 from gate.workers.sequencer import Sequencer
@@ -69,6 +68,13 @@ STOP_SEC = 1.5
 five seconds in all. A delivery cut short is looked for before it is made again."""
 
 
+class _Part(Protocol):
+    async def start(self) -> None: ...
+
+    @property
+    def stop(self) -> Callable[..., Awaitable[None]]: ...
+
+
 class Gate:
     """One gate process. `start` returns when it serves; `stop` ends what `start` began, in the opposite order."""
 
@@ -83,14 +89,6 @@ class Gate:
         self._metrics = Metrics()
         self._tls = ssl.create_default_context()
         """For all that is posted outside: each context would read every certificate of the machine again."""
-        self._rules: RulesInForce | None = None
-        self._email: email.EmailChannel | None = None
-        self._pagerduty: pagerduty.PagerDutyChannel | None = None
-        self._bot: Bot | None = None
-        self._keeper: DirectoryKeeper | None = None
-        self._sequencer: Sequencer | None = None
-        self._publisher: Publisher | None = None
-        self._months: MonthKeeper | None = None
         self._running = AsyncExitStack()
 
     async def start(self) -> None:
@@ -127,12 +125,9 @@ class Gate:
         await _sealed_from_the_start(store, sealing)
         if not settings.on_sqlite:
             timekeeper = Timekeeper(self._clock, lambda: database_time(settings.database_url))
-            await timekeeper.start()
-            begun.push_async_callback(timekeeper.stop)
+            await self._begin(timekeeper)
         rules = RulesInForce(holder, store=store, clock=self._clock, metrics=self._metrics)
-        await rules.start()
-        begun.push_async_callback(rules.stop)
-        self._rules = rules
+        await self._begin(rules)
         live = LiveRules(rules, store=store, clock=self._clock)
         await live.load()
         self.deps = deps = Deps(
@@ -151,25 +146,23 @@ class Gate:
         )
 
         self.desk = Desk(store=store, deps=deps)
-        sequencer = self._sequencer = Sequencer(
+        sequencer = Sequencer(
             store=store, clock=self._clock, wakeups=deps.wakeups, notary=notary, metrics=self._metrics
         )
-        await sequencer.start()
-        begun.push_async_callback(sequencer.stop)
-        months = self._months = MonthKeeper(store=store, clock=self._clock)
-        await months.start()
-        begun.push_async_callback(months.stop)
-        self._publisher = publisher(
+        await self._begin(sequencer)
+        months = MonthKeeper(store=store, clock=self._clock)
+        await self._begin(months)
+        publishing = publisher(
             settings, deps, clock=self._clock, metrics=self._metrics, secrets=secrets, tls=self._tls
         )
-        if self._publisher is not None:
-            await self._publisher.start()
-            begun.push_async_callback(self._publisher.stop)
+        if publishing is not None:
+            await self._begin(publishing)
         slack = await self._slack(rules.current.directory)
         try:
-            bot = self._bot = build_bot(deps, slack)
+            bot = build_bot(deps, slack)
         except ValueError as error:
             raise StartError(str(error)) from None
+        ways = ways_to_call(settings, deps, link=bot.card_link, tls=self._tls)
         outbox = OutboxWorker(
             store=store,
             clock=self._clock,
@@ -190,38 +183,55 @@ class Gate:
                     ),
                     give_up_sec=GIVE_UP_SEC,
                 ),
-                **self._outside(deps, bot),
+                **ways.terms,
             },
         )
         ticker = Ticker(deps, self._metrics)
-        await bot.start()
-        begun.push_async_callback(bot.stop)
-        keeper = self._keeper = DirectoryKeeper(
+        await self._begin(bot)
+        keeper = DirectoryKeeper(
             live,
             store=store,
             clock=self._clock,
             metrics=self._metrics,
             by_kind={USERGROUP: bot.user_groups, SCHEDULE: self._schedules()},
         )
-        await keeper.start()
-        begun.push_async_callback(keeper.stop)
-        await outbox.start()
-        begun.push_async_callback(outbox.stop, grace_sec=STOP_SEC)
-        await ticker.start()
-        begun.push_async_callback(ticker.stop)
+        await self._begin(keeper)
+        await self._begin(outbox, grace_sec=STOP_SEC)
+        await self._begin(ticker)
         figures = FigureKeeper(deps, self._metrics)
-        await figures.start()
-        begun.push_async_callback(figures.stop)
-        await self._serve_http(deps, signer, bot, listening)
+        await self._begin(figures)
+        ready = Readiness(
+            store=store,
+            clock=self._clock,
+            metrics=self._metrics,
+            rules=live,
+            lists=keeper,
+            parts={
+                "policy": rules,
+                "slack": bot,
+                **ways.open,
+                "record": sequencer,
+                "months": months,
+                **({} if publishing is None else {"checkpoints": publishing}),
+            },
+        )
+        await self._serve_http(deps, ready, signer, bot, listening)
         log.info("gate.started", url=self.url, slack=settings.slack_mode, version=version("signoff"))
 
-    async def _serve_http(self, deps: Deps, signer: GrantSigner, bot: Bot, listening: socket.socket) -> None:
+    async def _begin(self, part: _Part, **ending: float) -> None:
+        """Start a part that is stopped again with the gate, before those that it was started after."""
+        await part.start()
+        self._running.push_async_callback(part.stop, **ending)
+
+    async def _serve_http(
+        self, deps: Deps, ready: Readiness, signer: GrantSigner, bot: Bot, listening: socket.socket
+    ) -> None:
         app = build_app(
             deps,
             HttpSettings(
                 jwks=signer.jwks,
                 seal=load_event_seal(self.settings.keys),
-                readiness=self.readiness,
+                readiness=ready.checks,
                 registry=self._metrics.registry,
                 version=version("signoff"),
                 max_body_bytes=self.settings.max_body_bytes,
@@ -238,8 +248,7 @@ class Gate:
         if self.settings.on_sqlite:
             return LocalWakeups()
         shared = SharedWakeups(PostgresRadio(self.settings.database_url), told=self._metrics.replica_news.set)
-        await shared.start()
-        self._running.push_async_callback(shared.stop)
+        await self._begin(shared)
         return shared
 
     async def _slack(self, directory: Directory) -> SlackSettings:
@@ -259,86 +268,12 @@ class Gate:
         app = sandbox.workspace.app
         return SlackSettings(bot_token=app.bot_token, app_token=app.app_token, api_url=sandbox.api_url)
 
-    def _outside(self, deps: Deps, bot: Bot) -> dict[str, Terms]:
-        """The ways by which ladders reach people outside Slack; what is not set up answers that it is not."""
-        server, key = self.settings.mail_server, revealed(self.settings.pagerduty_routing_key)
-        ways = {
-            "email": Terms(channel=Nowhere("SMTP_URL")),
-            "pagerduty": Terms(channel=Nowhere("PAGERDUTY_ROUTING_KEY")),
-        }
-        if server is not None:
-            self._email = email.EmailChannel(deps=deps, server=server, link=bot.card_link, tls=self._tls)
-            ways["email"] = Terms(channel=self._email, at_once=4, give_up_attempts=email.GIVE_UP_ATTEMPTS)
-        if key is not None:
-            self._pagerduty = pagerduty.PagerDutyChannel(
-                deps=deps,
-                routing_key=key,
-                events_url=self.settings.pagerduty_events_url,
-                link=bot.card_link,
-                tls=self._tls,
-            )
-            ways["pagerduty"] = Terms(
-                channel=self._pagerduty, at_once=4, give_up_attempts=pagerduty.GIVE_UP_ATTEMPTS
-            )
-        return ways
-
-    async def readiness(self) -> tuple[Check, ...]:
-        """What a decision depends on, and how each stands now."""
-        return (
-            await self._store_check(),
-            _check("policy", None if self._rules is None else self._rules.problem),
-            _check("slack", "not started" if self._bot is None else self._bot.problem),
-            *(_check("email", way.problem) for way in (self._email,) if way is not None),
-            *(_check("pagerduty", way.problem) for way in (self._pagerduty,) if way is not None),
-            _check("record", None if self._sequencer is None else self._sequencer.problem),
-            _check("months", None if self._months is None else self._months.problem),
-            *(_check("checkpoints", each.problem) for each in (self._publisher,) if each is not None),
-            self._clock_check(),
-            *self._directory_check(),
-        )
-
-    def _directory_check(self) -> tuple[Check, ...]:
-        """Where people.yaml names lists that other systems keep: whether they could be read."""
-        if self.deps is None or self._keeper is None or not sources(self.deps.rules.current.directory):
-            return ()
-        return (_check("directory", self._keeper.problem),)
-
     def _schedules(self) -> PagerDutySchedules:
         return PagerDutySchedules(
             token=revealed(self.settings.pagerduty_api_token),
             api_url=self.settings.pagerduty_api_url,
             clock=self._clock,
         )
-
-    async def _store_check(self) -> Check:
-        if self.deps is None:
-            return Check(name="store", state="down", detail="not started")
-        try:
-            await self.deps.store.check()
-        except StoreUnavailable as error:
-            return Check(name="store", state="down", detail=str(error))
-        return Check(name="store", state="ok")
-
-    def _clock_check(self) -> Check:
-        self._clock.now()
-        stepped = self._clock.stepped_sec
-        self._metrics.clock_step.set(stepped)
-        if not stepped:
-            return Check(name="clock", state="ok")
-        return Check(
-            name="clock",
-            state="degraded",
-            detail=f"the machine's clock stepped by {stepped:.0f} s; restart the gate to accept it",
-        )
-
-
-def unserved(settings: Settings) -> frozenset[str]:
-    """The ways of calling people that these settings do not open; no ladder may use them."""
-    closed = {
-        "email": settings.smtp_url is None,
-        "pagerduty": settings.pagerduty_routing_key is None,
-    }
-    return frozenset(way for way, missing in closed.items() if missing)
 
 
 def build(settings: Settings) -> Gate:
@@ -382,9 +317,3 @@ async def _sealed_from_the_start(store: SqlStore, keys: SealingKeyring) -> None:
             empty = await tx.seals.empty()
         if empty:
             keys.refuse_plain()
-
-
-def _check(name: str, problem: str | None) -> Check:
-    if problem is None:
-        return Check(name=name, state="ok")
-    return Check(name=name, state="degraded", detail=problem)

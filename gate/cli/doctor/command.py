@@ -37,9 +37,9 @@ from gate.usecases.checkup import (
     warn,
 )
 from gate.usecases.ports import Rules, StoreUnavailable
+from gate.wiring.calling import unserved
 from gate.wiring.checkup import examine_slack
 from gate.wiring.desk import Desk, open_desk
-from gate.wiring.process import unserved
 from gate.workers.reload import PolicyFiles, read_text, servable
 
 _SHOWN = {Health.OK: "ok  ", Health.WARN: "WARN", Health.FAIL: "FAIL"}
