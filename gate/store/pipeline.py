@@ -44,7 +44,7 @@ class Answer:
     did: bytes | None
 
 
-BEGIN, COMMIT, ROLLBACK = Statement("BEGIN"), Statement("COMMIT"), Statement("ROLLBACK")
+BEGIN, COMMIT, ROLLBACK = (Statement(sql, prepared=False) for sql in ("BEGIN", "COMMIT", "ROLLBACK"))
 
 
 class _Line:
