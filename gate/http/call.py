@@ -89,12 +89,8 @@ class Call:
 
 
 def answer(
-    document: BaseModel, *, status: int = 200, headers: Mapping[str, str] | None = None
+    document: BaseModel | bytes, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """A model as JSON."""
-    return web.Response(
-        status=status,
-        body=document.model_dump_json(by_alias=True).encode(),
-        content_type="application/json",
-        headers=headers,
-    )
+    """A model as JSON; bytes are JSON already."""
+    body = document if isinstance(document, bytes) else document.model_dump_json(by_alias=True).encode()
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from gate.contract.action import ActionDocument
 from gate.domain.action import Agent
 from gate.domain.request import ActionRecord, Grant
 from gate.http.call import Call, answer
 from gate.usecases.collect import UNCOVERED, collect
 from gate.usecases.commands import Done
-from gate.usecases.document import to_document
+from gate.usecases.document import link_to, written
 from gate.usecases.ports import Deps
 
 RETRY_AFTER = "5"
@@ -65,13 +64,13 @@ async def shown(
     """The document as an answer: 200, or `pending_status` with where and when to ask again while it is pending or its
     grant waits for a checkpoint."""
     found = await collected(call.deps, call.agent, record, grant, just_decided=just_decided)
-    document: ActionDocument = to_document(found.record, grant=found.grant)
+    document = written(found.record, grant=found.grant)
     told = dict(headers or {})
     if found.waits:
         told[GRANT_WAITS] = "awaiting-checkpoint"
     elif found.record.status.terminal:
         return answer(document, headers=told)
     if pending_status == 202:
-        told["Location"] = document.links.self
+        told["Location"] = link_to(found.record)
         told["Retry-After"] = CHECKPOINT_AFTER if found.waits else RETRY_AFTER
     return answer(document, status=pending_status, headers=told)
