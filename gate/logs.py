@@ -8,6 +8,8 @@ import re
 import sys
 import threading
 from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any, TextIO
 
 import orjson
@@ -60,13 +62,30 @@ _QUIET = (
 """Libraries that are heard from warnings on; at a lower level some would write payloads down (INV-51)."""
 
 
+_ABOUT: ContextVar[Mapping[str, str]] = ContextVar("signoff_log_about", default=MappingProxyType({}))
+
+
+def about(**fields: str) -> None:
+    """From here on every line of this task, and of those it starts, has these fields, and none that were set before."""
+    _ABOUT.set(fields)
+
+
+def name_what_it_is_about(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """A structlog processor that adds what was said by `about`; a field of the line itself stays."""
+    for name, value in _ABOUT.get().items():
+        event.setdefault(name, value)
+    return event
+
+
 def set_up_logging(*, form: str = "auto", level: str = "info", stream: TextIO | None = None) -> None:
     """Send structlog's and the standard library's records to `stream` (standard error) as `json` or `console`;
     `auto` is console on a terminal. Calling it again replaces what was set up, for loggers bound from then on."""
     out: TextIO = sys.stderr if stream is None else stream
     console = form == "console" or (form == "auto" and out.isatty())
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        name_what_it_is_about,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,

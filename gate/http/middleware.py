@@ -18,6 +18,7 @@ from gate.contract.canonical import NotCanonical
 from gate.http.call import Shared
 from gate.http.headers import request_id, trace_id
 from gate.http.problem import ProblemRaised, response
+from gate.logs import about
 from gate.usecases.ports import Crowded, StoreUnavailable
 
 REQUEST_ID = web.RequestKey("signoff_request_id", str)
@@ -56,11 +57,10 @@ def observed(shared: Shared) -> Middleware:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
         named = request[REQUEST_ID] = request_id(request, shared.deps.ids)
-        structlog.contextvars.clear_contextvars()
         if (trace := trace_id(request)) is None:
-            structlog.contextvars.bind_contextvars(request_id=named)
+            about(request_id=named)
         else:
-            structlog.contextvars.bind_contextvars(request_id=named, trace_id=trace)
+            about(request_id=named, trace_id=trace)
         status = 499  # the client left before there was an answer
         try:
             answer = await handler(request)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from gate.logs import name_what_it_is_about
 from gate.usecases.ports import Crowded, Deps, Store, StoreUnavailable, Transaction
 from tests.integration.http.door import Door, open_door, secret
 
@@ -160,7 +160,7 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
     ],
 )
 async def test_the_log_names_request_and_trace(door: Door, sent: str, kept: str | None) -> None:
-    with capture_logs(processors=[merge_contextvars]) as logs:
+    with capture_logs(processors=[name_what_it_is_about]) as logs:
         got = await door.get("/v1/actions", headers={"traceparent": sent})
         await door.get("/v1/actions")
     assert logs[0]["request_id"] == got.headers["X-Request-Id"]
