@@ -113,6 +113,9 @@ class SqlActions:
 
     async def get(self, action_id: str) -> ActionRecord | None:
         """Raises `UnreadableRow` where it cannot be decoded."""
+        record = None if self._bound.alone else await self._unchanged(action_id)
+        if record is not None:
+            return record
         rows = await self._bound.ask(_BY_ID, id=action_id)
         if not rows:
             return None
@@ -128,10 +131,27 @@ class SqlActions:
         if found is None:
             return None
         known, data_key = found
-        self._seals[action_id] = self._sealer.of(action_id, data_key)
-        self._seen[action_id] = known.record
         self._presumed.add(action_id)
+        self._remember(known.record, data_key)
         return known
+
+    async def _unchanged(self, action_id: str) -> ActionRecord | None:
+        """What this process stored last, where the row still has its revision and its key: one of them moves with
+        whatever a gate changes in it."""
+        found = self._newest.of(action_id)
+        if found is None:
+            return None
+        known, data_key = found
+        rows = await self._bound.ask(_STANDS, id=action_id)
+        if not rows or tuple(rows[0]) != (known.record.revision, data_key):
+            self._newest.forget(known.record)
+            return None
+        self._remember(known.record, data_key)
+        return known.record
+
+    def _remember(self, record: ActionRecord, data_key: str | None) -> None:
+        self._seals[record.id] = self._sealer.of(record.id, data_key)
+        self._seen[record.id] = record
 
     def newer(self, action_id: str, revision: int) -> ActionRecord | None:
         found = self._newest.of(action_id)
@@ -145,7 +165,7 @@ class SqlActions:
     def outrun(self) -> None:
         """Something that was taken for true was not so."""
         for action_id in self._presumed:
-            self._newest.forget(action_id)
+            self._newest.forget(self._seen[action_id])
 
     async def _read_lately(self, rows: Sequence[Row[Any]]) -> ActionRecord:
         """The record of a row; it is made anew only where the row is another than before."""
@@ -382,6 +402,7 @@ _HANGING = {
     )
     for table, (order, beyond) in _ORDER.items()
 }
+_STANDS = Question(select(actions.c.revision, actions.c.data_key).where(actions.c.id == bindparam("id")))
 _BY_ID = Question(WHOLE.where(actions.c.id == bindparam("id")))
 _TWIN = Question(
     select(actions.c.id).where(

@@ -60,9 +60,11 @@ class Newest:
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
 
-    def forget(self, action_id: str) -> None:
-        """It turned out to be old."""
-        self._kept.pop(action_id, None)
+    def forget(self, record: ActionRecord) -> None:
+        """This turned out to be old; what has taken its place meanwhile is not."""
+        kept = self._kept.get(record.id)
+        if kept is not None and kept[0].record.revision <= record.revision:
+            del self._kept[record.id]
 
 
 def _small(record: ActionRecord) -> bool:

@@ -9,6 +9,8 @@ import psycopg
 from psycopg import sql
 
 from gate.store.address import parse_address
+from gate.store.arrays import array
+from gate.store.pipeline import Pipeline, Statement
 from gate.store.postgres import connecting, plain_url
 
 CHANNEL = "signoff_news"
@@ -27,7 +29,7 @@ class PostgresRadio:
     def __init__(self, url: str, *, channel: str = CHANNEL) -> None:
         self._address = parse_address(url)
         self._channel = channel
-        self._saying: psycopg.AsyncConnection | None = None
+        self._saying = Pipeline(self._address)
 
     @asynccontextmanager
     async def hearing(self) -> AsyncIterator[AsyncIterator[str]]:
@@ -41,21 +43,15 @@ class PostgresRadio:
 
     async def say(self, texts: Sequence[str]) -> None:
         """Returns once all were said. Raises psycopg.Error where it is not known whether they were."""
-        if self._saying is None or self._saying.closed:
-            self._saying = None
-            self._saying = await self._connected()
-        connection = self._saying
         try:
-            await connection.execute(_SAY, (self._channel, list(texts)))
+            await self._saying.run(Statement(_SAY, (self._channel, array("text", texts))))
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
         """Say no more; may be repeated."""
-        connection, self._saying = self._saying, None
-        if connection is not None:
-            await connection.close()
+        await self._saying.close()
 
     async def _connected(self) -> psycopg.AsyncConnection:
         return await psycopg.AsyncConnection.connect(

@@ -220,3 +220,17 @@ async def test_whoever_waits_is_shown_what_was_decided(gate: World, other: World
     shown = await waiting
     assert shown == await other.load(record.id)
     assert shown.status is Status.APPROVED
+
+
+async def test_whoever_looks_sees_what_is_stored_now(gate: World, other: World) -> None:
+    """INV-50: what another gate has decided, and what it has shredded, which moves no revision."""
+    record = (await gate.propose()).record
+    assert await gate.store.now.actions.get(record.id) is remembered(gate, record.id)
+    assert isinstance(await other.vote(record, "ana"), Done)
+    assert await gate.store.now.actions.get(record.id) == await other.load(record.id)
+    kept = await approved(gate)
+    async with other.store.writing() as tx:
+        assert await tx.seals.shred(kept, at=gate.clock.now(), by="op")
+    looked = await gate.store.now.actions.get(kept.id)
+    assert looked == await other.load(kept.id)
+    assert looked.shredded is not None

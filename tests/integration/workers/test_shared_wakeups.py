@@ -23,12 +23,16 @@ class Said(PostgresRadio):
     def __init__(self, url: str, **channel: str) -> None:
         super().__init__(url, **channel)
         self.texts: list[str] = []
+        self.failed = 0
         self._spoke = asyncio.Event()
 
     async def say(self, texts: Sequence[str]) -> None:
         try:
             await super().say(texts)
             self.texts += texts
+        except Exception:
+            self.failed += 1
+            raise
         finally:
             self._spoke.set()
 
@@ -218,10 +222,10 @@ async def test_what_could_not_be_said_is_said_later(postgres_url: str):
         await one.hears()
         await other.hears()
         async with one.wakeups.subscription("act_1") as waiter:
-            assert other.radio._saying is not None
-            await other.radio._saying.close()
-            other.radio._address = PostgresRadio("postgresql://nobody@127.0.0.1:1/none")._address
+            lost = other.radio._saying
+            other.radio._saying = PostgresRadio("postgresql://nobody@127.0.0.1:1/none")._saying
+            await lost.close()
             other.wakeups.notify("act_1")
-            await other.radio.until(lambda: other.radio._saying is None)
-            other.radio._address = one.radio._address
+            await other.radio.until(lambda: other.radio.failed > 0)
+            other.radio._saying = lost
             assert await waiter.wait(60)

@@ -61,6 +61,24 @@ def test_a_token_is_read_back_after_a_restart(folder: Path, signer: GrantSigner)
     assert load_signer(folder).verify(signer.sign(CLAIMS)) == CLAIMS
 
 
+def test_what_was_signed_lately_is_known_by_all_of_it(folder: Path, signer: GrantSigner):
+    """Threat 13: with any other character it is not what was signed, whether it is remembered or not."""
+    token = signer.sign(CLAIMS)
+    assert signer.verify(token) == CLAIMS
+    found = signer.verify(token)
+    assert isinstance(found, dict)
+    found["aud"] = "others"
+    assert signer.verify(token) == CLAIMS
+    for at in range(len(token) - 1):  # the last one's lowest bits say nothing
+        other = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
+        assert signer.verify(other) is None
+    for number in range(2_000):
+        signer.sign(CLAIMS | {"ver": number})
+    assert len(signer._own) <= 1_024
+    assert token not in signer._own
+    assert signer.verify(token) == CLAIMS
+
+
 def test_the_header_names_the_algorithm_the_type_and_the_thumbprint(signer: GrantSigner, private: OKPKey):
     header = decoded(signer.sign(CLAIMS).partition(".")[0])
     assert header == {"alg": "Ed25519", "typ": "signoff-grant+jwt", "kid": private.thumbprint()}
