@@ -14,7 +14,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for progra
 
 
 def migrate(as_json: AsJson = False) -> None:
-    """Bring the database to the schema of this version. Stop every gate first, and have a backup."""
+    """Bring the database to the schema of this version. Have a backup first; on SQLite, stop the gate."""
     chosen = settings(as_json=as_json)
     with explained(as_json=as_json):
         revision = upgrade(chosen.database_url)

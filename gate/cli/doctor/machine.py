@@ -132,7 +132,7 @@ async def schema_line(settings: Settings) -> Line:
             "database",
             "schema",
             f"It is at {revision} and this version needs {head()}.",
-            "Stop every gate, take a backup, and run gate migrate.",
+            "Take a backup and run gate migrate; on SQLite, with the gate stopped.",
         )
     return ok("database", "schema", f"present ({revision})")
 

@@ -49,6 +49,13 @@ def test_an_alert_rule_names_what_exists(rule: dict[str, Any]) -> None:
     assert rule["annotations"]["summary"].endswith(".")
 
 
+@pytest.mark.parametrize("rule", [r for r in rules() if " and " in r["expr"]], ids=lambda rule: rule["alert"])
+def test_what_an_alert_rule_holds_together_has_no_labels(rule: dict[str, Any]) -> None:
+    """Prometheus joins sides of the same labels only; one with the label of a replica never meets one without."""
+    for side in rule["expr"].split(" and "):
+        assert re.match(r"(sum|max|min)\(", side)
+
+
 def test_every_alert_is_explained() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert [rule["alert"] for rule in rules() if rule["alert"] not in page] == []
