@@ -20,8 +20,7 @@ async def redeem(deps: Deps, cmd: RedeemGrant) -> Done | Refused:
     """The record and the grant as redeemed. Two redeemers at once: the guarded revision lets one through, the
     other is told `grant_redeemed` (INV-19)."""
     claims = deps.signer.verify(cmd.token)
-    jti = claims.get("jti") if claims is not None else None
-    if not isinstance(jti, str):
+    if claims is None or not isinstance(jti := claims.get("jti"), str):
         return INVALID
     for attempt in range(ATTEMPTS):
         try:
