@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TextIO
 
@@ -149,12 +150,26 @@ def _json(event: Mapping[str, Any], **other: Any) -> str:
 
 def hide_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: the last line of defence where a log call was careless (INV-51)."""
-    return {name: _HIDDEN if name.lower() in _NEVER else hidden(value) for name, value in event.items()}
+    values = event.values()
+    # Nearly every line holds single values only: then one look at all of its texts is enough.
+    texts = [value for value in values if type(value) is str]
+    single = _SINGLE.issuperset(map(type, values)) and not any(map(_never, event))
+    if single and not _suspicious("\n".join(texts)):
+        return event
+    return {name: _HIDDEN if _never(name) else hidden(value) for name, value in event.items()}
+
+
+_SINGLE = frozenset({str, int, float, bool, type(None)})
+
+
+@lru_cache(maxsize=256)
+def _never(name: str) -> bool:
+    return name.lower() in _NEVER
 
 
 def _suspicious(text: str) -> bool:
-    """Whether there is something to look for: `_SECRETS` finds nothing in any other text. Written out, because every
-    text of every line is asked."""
+    """Whether there is something to look for: `_SECRETS` finds nothing in any other text. Written out, because the
+    texts of every line are asked."""
     return (
         "@" in text
         or "sgk_" in text
@@ -171,10 +186,7 @@ def hidden(value: Any) -> Any:
     if isinstance(value, str):
         return _SECRETS.sub(_HIDDEN, value) if _suspicious(value) else value
     if isinstance(value, Mapping):
-        return {
-            str(name): _HIDDEN if str(name).lower() in _NEVER else hidden(inner)
-            for name, inner in value.items()
-        }
+        return {str(name): _HIDDEN if _never(str(name)) else hidden(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [hidden(inner) for inner in value]
     return value if isinstance(value, (int, float, bool, type(None))) else hidden(str(value))

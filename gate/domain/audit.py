@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from json.encoder import encode_basestring as _string
 from typing import cast
 
@@ -85,8 +86,10 @@ NOTED: frozenset[str] = frozenset({"action.unmasked", "action.shredded"})
 """Kinds that are noted of an action and leave it as it is."""
 
 
+@lru_cache(maxsize=64)
 def timestamp(at: datetime) -> str:
-    """RFC 3339 in UTC with microseconds, the one form used in records and answers."""
+    """RFC 3339 in UTC with microseconds, the one form used in records and answers. The same moment is mostly said
+    several times: by the record, by the action and by the answer."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
