@@ -98,8 +98,8 @@ canonical_bytes = AuditRecord.canonical
 
 def _encoded(record: AuditRecord) -> bytes:
     return (
-        f'{{"action":{_text(record.action)},"actor":{_text(record.actor)},"at":"{timestamp(record.at)}",'
-        f'"detail":{_text(record.detail)},"kind":{_text(record.kind)},"v":1}}'
+        f'{{"action":{_text(record.action)},"actor":{_string(record.actor)},"at":"{timestamp(record.at)}",'
+        f'"detail":{_text(record.detail)},"kind":{_string(record.kind)},"v":1}}'
     ).encode()
 
 
@@ -111,8 +111,9 @@ def _text(value: Json) -> str:
     if type(value) is int:
         return str(value)
     if isinstance(value, Mapping):
-        held = cast("Mapping[str, Json]", value)
-        return f"{{{','.join([f'{_string(key)}:{_text(held[key])}' for key in sorted(held)])}}}"
+        held = sorted(cast("Mapping[str, Json]", value).items())
+        texts = [f"{_string(key)}:{_string(v) if type(v) is str else _text(v)}" for key, v in held]
+        return f"{{{','.join(texts)}}}"
     if value is None:
         return "null"
     if isinstance(value, bool):

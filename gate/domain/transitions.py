@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -140,7 +140,7 @@ def move(
     if found.target is not record.status:
         changes = {"decided_at": now, "deadline": None, "held": False} | changes
         intents = (*intents, *((RESOLVE,) if record.paged else ()))
-    after = replace(record, status=found.target, revision=record.revision + 1, **changes)
+    after = record.changed(status=found.target, revision=record.revision + 1, **changes)
     return Change(record=after, audit=_audit(after, kind, actor, now, detail), intents=intents)
 
 
@@ -169,4 +169,5 @@ def _audit(
         "payload_sha256": record.version.payload_sha256,
         "revision": record.revision,
     }
-    return AuditRecord(kind=kind, actor=actor, at=now, action=record.id, detail=common | dict(detail))
+    common.update(detail)
+    return AuditRecord(kind=kind, actor=actor, at=now, action=record.id, detail=common)

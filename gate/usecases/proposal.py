@@ -14,7 +14,7 @@ from gate.domain.refusal import FieldProblem
 from gate.domain.risk import Risk
 from gate.policy.json_schemas import MAX_SCHEMA_CHARACTERS
 
-_NOTHING = ContextIn()
+_NO_CONTEXT = Context()
 
 
 def to_proposal(body: ActionIn) -> Proposal:
@@ -40,7 +40,7 @@ def to_proposal(body: ActionIn) -> Proposal:
             Evidence(label=item.label, value=item.value, tone=item.tone, url=item.url)
             for item in body.evidence
         ),
-        context=_context(body.context or _NOTHING),
+        context=_NO_CONTEXT if body.context is None else _context(body.context),
         payload_schema=body.payload_schema,
         callback_url=body.callback_url,
         audience=body.audience,

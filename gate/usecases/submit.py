@@ -71,7 +71,7 @@ async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
                     if verdict.plan is not None and looked_at(rules.policy.care):
                         await tx.asks.choosing()
                     changes = [await _first(deps, tx, cmd, digest, rules, verdict, now)]
-                    grant = await _stored(deps, tx, cmd, changes, twin)
+                    grant = await _stored(deps, tx, cmd, changes, twin, now)
         except AloneOnly:
             attempt = ALONE
             continue
@@ -86,7 +86,7 @@ async def submit(deps: Deps, cmd: SubmitAction) -> Done | Refused:
 
 
 async def _stored(
-    deps: Deps, tx: Transaction, cmd: SubmitAction, changes: list[Change], twin: str | None
+    deps: Deps, tx: Transaction, cmd: SubmitAction, changes: list[Change], twin: str | None, now: datetime
 ) -> Grant | None:
     """Store the new action, and the grant where policy released it; its issue is added to the changes. The action is
     written once, as it is after all of them."""
@@ -94,7 +94,7 @@ async def _stored(
     record = changes[0].record
     if record.status.released and not waits_for_checkpoint(record):
         leaf = leaf_hash(canonical_bytes(changes[0].audit))
-        grant, issued = sign(deps, record, deps.clock.now(), leaf=leaf)
+        grant, issued = sign(deps, record, now, leaf=leaf)
         changes.append(issued)
     stored = await tx.actions.add(
         changes[-1].record,

@@ -34,13 +34,15 @@ class ReviewMeter:
     def __init__(self, metrics: Metrics, rules: RulesSource) -> None:
         self._metrics = metrics
         self._rules = rules
+        recorded = metrics.decisions_recorded
+        self._complete, self._lacking = recorded.labels(complete="yes"), recorded.labels(complete="no")
 
     def committed(self, changes: Sequence[Change]) -> None:
         for change in changes:
             kind = change.audit.kind
             if kind in DECIDING:
                 lacking = missing(self._rules.current.policy.contract or DEFAULT, change.record)
-                self._metrics.decisions_recorded.labels(complete="no" if lacking else "yes").inc()
+                (self._lacking if lacking else self._complete).inc()
             if kind in _VOTES:
                 self._voted(change)
             elif kind == "approval.joined":

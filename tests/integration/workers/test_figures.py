@@ -121,6 +121,6 @@ async def test_an_incomplete_record_blocks_the_approval_and_completeness_is_coun
     def counted(complete: str) -> float | None:
         return metrics.registry.get_sample_value("signoff_decisions_recorded_total", {"complete": complete})
 
-    assert (counted("yes"), counted("no")) == (None, 3)
+    assert (counted("yes"), counted("no")) == (0, 3)
     found = (await report(gate.deps, None)).record
     assert (found.decided, found.complete, found.lacking) == (3, 0, (("prompt_version", 3),))
