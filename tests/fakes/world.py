@@ -33,7 +33,7 @@ from gate.usecases.commands import (
 )
 from gate.usecases.decide import decide
 from gate.usecases.edit import edit
-from gate.usecases.ports import Deps, Limits, Rules
+from gate.usecases.ports import Deps, Limits, Rules, Snapshot
 from gate.usecases.redeem import redeem
 from gate.usecases.submit import submit
 from gate.workers.wakeups import LocalWakeups
@@ -144,6 +144,18 @@ class World:
     signer: GrantSigner
     url: str
     extras: dict[str, Any] = field(default_factory=dict)
+
+    async def record_policy(self) -> None:
+        """Store the policy set in force, as a gate does before it decides by it."""
+        policy = self.source.current.policy
+        snapshot = Snapshot(
+            digest=policy.digest,
+            version=policy.version,
+            documents=tuple((document.name, document.text) for document in policy.documents),
+            loaded_at=self.clock.now(),
+        )
+        async with self.store.writing() as tx:
+            await tx.snapshots.put(snapshot)
 
     async def propose(self, topic: str = "pay.refund", **changes: Any) -> Done:
         result = await self.try_propose(topic, **changes)

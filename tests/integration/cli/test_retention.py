@@ -11,7 +11,6 @@ import pytest
 from gate.domain.audit import timestamp
 from gate.keyring.checkpoints import load_checkpoint_signer
 from gate.metrics import Metrics
-from gate.usecases.ports import Snapshot
 from gate.workers.months import MonthKeeper
 from gate.workers.sequencer import Sequencer
 from tests.fakes.world import world
@@ -30,16 +29,7 @@ async def _grown_old(house: House) -> str:
             notary=load_checkpoint_signer(keys),
             metrics=Metrics(),
         )
-        policy = gate.source.current.policy
-        async with gate.store.writing() as tx:
-            await tx.snapshots.put(
-                Snapshot(
-                    digest=policy.digest,
-                    version=policy.version,
-                    documents=tuple((d.name, d.text) for d in policy.documents),
-                    loaded_at=gate.clock.now(),
-                )
-            )
+        await gate.record_policy()
         made: list[str] = []
         for month in (11, 12):
             gate.clock.at = datetime(2015, month, 2, tzinfo=UTC)

@@ -9,7 +9,6 @@ import pytest
 
 from gate.http.settings import Check
 from gate.keyring.checkpoints import CheckpointSigner
-from gate.usecases.ports import Snapshot
 from tests.integration.http.door import Door
 
 
@@ -41,15 +40,7 @@ async def test_the_policy_in_force_and_every_earlier_one_can_be_read_whole(door:
     assert current["digest"] == policy.digest
     assert current["documents"] == [{"name": "p.yaml", "text": policy.documents[0].text}]
     assert current["loaded_at"] is None
-    async with door.world.store.writing() as tx:
-        await tx.snapshots.put(
-            Snapshot(
-                digest=policy.digest,
-                version=policy.version,
-                documents=tuple((d.name, d.text) for d in policy.documents),
-                loaded_at=door.world.clock.now(),
-            )
-        )
+    await door.world.record_policy()
     listed = (await door.get("/v1/policy/snapshots", key="admin")).body["items"]
     assert [line["digest"] for line in listed] == [policy.digest]
     for name in (policy.digest, policy.digest.removeprefix("sha256:")):

@@ -29,7 +29,7 @@ from gate.store import standing
 from gate.store.address import parse_address
 from gate.usecases.auditing import Report, continued, examined, examined_bundle, exported
 from gate.usecases.checkup import Health
-from gate.usecases.ports import Pruning, Snapshot
+from gate.usecases.ports import Pruning
 from gate.usecases.retention import announce, clear, kept_in, standings, survey, unfinished
 from gate.wiring.desk import Desk
 from gate.workers.months import MonthKeeper
@@ -129,19 +129,10 @@ async def settled(aged: Aged) -> None:
 @pytest.fixture
 async def aged(gate: World, tmp_path: Path) -> Aged:
     notary = load_checkpoint_signer(tmp_path / "keys")
-    policy = gate.source.current.policy
     months = MonthKeeper(store=gate.store, clock=gate.clock)
     gate.clock.at = datetime(2015, 11, 2, 9, tzinfo=UTC)
     await months.look()
-    async with gate.store.writing() as tx:
-        await tx.snapshots.put(
-            Snapshot(
-                digest=policy.digest,
-                version=policy.version,
-                documents=tuple((d.name, d.text) for d in policy.documents),
-                loaded_at=gate.clock.now(),
-            )
-        )
+    await gate.record_policy()
     over = (await gate.propose("pay.wire")).record.id
     for person in ("ana", "bo"):
         await gate.vote(await gate.load(over), person)

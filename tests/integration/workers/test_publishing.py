@@ -20,7 +20,7 @@ from gate.keyring.checkpoints import CheckpointSigner, is_signature, load_checkp
 from gate.keyring.webhooks import load_webhook_secrets
 from gate.metrics import Metrics
 from gate.usecases.auditing import examined_bundle, exported
-from gate.usecases.ports import CHECKPOINT, Place, SealedCheckpoint, Snapshot
+from gate.usecases.ports import CHECKPOINT, Place, SealedCheckpoint
 from gate.workers.publisher import Publisher
 from tests.fakes.authority import FakeAuthority, authority
 from tests.fakes.world import World
@@ -246,14 +246,7 @@ async def test_an_authority_stamps_checkpoints_and_the_bundle_proves_when(
     """INV-48: the stamp of an authority is checked with its certificate alone, without the gate."""
     place = stamping(gate, stamps)
     worker = publisher(gate, place)
-    policy = gate.source.current.policy
-    documents = tuple((each.name, each.text) for each in policy.documents)
-    async with gate.store.writing() as tx:
-        await tx.snapshots.put(
-            Snapshot(
-                digest=policy.digest, version=policy.version, documents=documents, loaded_at=gate.clock.now()
-            )
-        )
+    await gate.record_policy()
     first = await sealed(gate, notary)
     assert await worker.look(place) == 60, worker.problem
     await sealed(gate, notary)

@@ -20,7 +20,6 @@ from gate.store import standing
 from gate.store.address import parse_address
 from gate.usecases.auditing import Report, examined, examined_bundle, exported
 from gate.usecases.commands import Done
-from gate.usecases.ports import Snapshot
 from tests.fakes.world import EXECUTOR, World
 from tests.integration.workers.test_sequencer import sequencer, tamper
 
@@ -78,16 +77,7 @@ async def decide(gate: World) -> None:
 @pytest.fixture
 async def kept(gate: World, tmp_path: Path) -> Kept:
     notary = load_checkpoint_signer(tmp_path / "keys")
-    policy = gate.source.current.policy
-    async with gate.store.writing() as tx:
-        await tx.snapshots.put(
-            Snapshot(
-                digest=policy.digest,
-                version=policy.version,
-                documents=tuple((d.name, d.text) for d in policy.documents),
-                loaded_at=gate.clock.now(),
-            )
-        )
+    await gate.record_policy()
     made = Kept(gate, notary, Checkpoint(origin="", size=0, root=b""), (0, b""))
     await decide(gate)
     await made.seal()
