@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import select
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -57,6 +58,17 @@ class _Line:
         self.reading = Transformer(connection)
         self.prepared: dict[str, bytes] = {}
         self._names = itertools.count()
+        self._news = select.poll()
+        self._news.register(self.libpq.socket, select.POLLIN)
+
+    def well(self) -> bool:
+        """Whether the server still talks: it may have hung up while nobody had anything to say."""
+        try:
+            while self._news.poll(0):
+                self.libpq.consume_input()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def send(self, statements: Sequence[Statement]) -> list[str | None]:
         """Queue the statements. For each answer that will come: the text that it tells the preparation of, None for a
@@ -86,8 +98,8 @@ class _Line:
 
 
 class Pipeline:
-    """A connection made when it is first needed and again when it was lost, for one user at a time. `settings` are SQL
-    that every new one begins with."""
+    """A connection made when it is first needed and again when it was lost, for one user at a time. One that was lost
+    while nobody used it costs nobody an answer. `settings` are SQL that every new one begins with."""
 
     def __init__(self, address: Address, *settings: str) -> None:
         self._url = plain_url(address)
@@ -123,8 +135,10 @@ class Pipeline:
             await line.connection.close()
 
     async def _line(self) -> _Line:
-        if self._open is not None and not self._open.connection.closed:
-            return self._open
+        if self._open is not None:
+            if self._open.well():
+                return self._open
+            await self.close()
         made: _Connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, **self._options)
         try:
             for statement in self._settings:

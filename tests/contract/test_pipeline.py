@@ -73,6 +73,17 @@ async def test_a_lost_connection_is_told_and_made_again(line: Pipeline):
     assert found[1].rows[0][0] != pid
 
 
+async def test_a_connection_lost_while_nobody_used_it_costs_no_answer(
+    line: Pipeline, migrated_postgres_url: str
+):
+    """Nothing was said on it, so it is safe to say it on another, even a COMMIT."""
+    ((pid,),) = (await line.run(Statement("SELECT pg_backend_pid()")))[0].rows
+    async with await psycopg.AsyncConnection.connect(migrated_postgres_url, autocommit=True) as other:
+        await other.execute("SELECT pg_terminate_backend(%s, 30000)", [pid])  # returns once it is gone
+    ((after,),) = (await line.run(BEGIN, Statement("SELECT pg_backend_pid()"), COMMIT))[1].rows
+    assert after != pid
+
+
 async def test_an_answer_nobody_waited_for_is_nobody_elses(line: Pipeline, migrated_postgres_url: str):
     """Whoever asks next would take it for its own."""
     async with await psycopg.AsyncConnection.connect(migrated_postgres_url, autocommit=True) as other:
