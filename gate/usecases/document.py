@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -78,7 +78,7 @@ def _fields(record: ActionRecord, grant: Grant | None, base: str) -> dict[str, J
 
 def _plain(value: Any) -> Json:
     if isinstance(value, Mapping):
-        return dict(value)
+        return dict(cast("Mapping[str, Json]", value))
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
