@@ -83,13 +83,17 @@ class Bound:
         else:
             await self.moved(delete(table).where(table.c[column].in_(keys)))
 
-    async def hold(
-        self, table: Table, column: str, keys: Sequence[str], where: Mapping[str, Any]
-    ) -> frozenset[str]:
-        """Those of the keys that have a row with these values. It keeps them until this transaction ends, and whoever
-        claims rows passes it over."""
-        found = select(table.c[column]).where(table.c[column].in_(keys), having(table, where))
-        return frozenset(row[0] for row in await self.rows(self.claiming(found)))
+    async def put_unless(
+        self, table: Table, column: str, where: Mapping[str, Any], *rows: dict[str, Any]
+    ) -> None:
+        """Insert those rows of which there is none yet with the same value in this column and the values of `where`.
+        One that is there is kept as it is until this transaction ends: whoever claims rows passes it over. One that
+        somebody else holds is taken for changed already."""
+        if rows:
+            keys = [row[column] for row in rows]
+            found = select(table.c[column]).where(table.c[column].in_(keys), having(table, where))
+            there = {row[0] for row in await self.rows(self.claiming(found))}
+            await self.put(table, *(row for row in rows if row[column] not in there))
 
     def rest_on(self, table: Table, where: Mapping[str, Any]) -> None:
         """Say that this transaction rests on a row that it has read and locked."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, NoReturn, TypeVar
 
-from sqlalchemy import Executable, Select, Table, bindparam, select
+from sqlalchemy import Executable, Select, Table
 
-from gate.store.bound import Bound, having
+from gate.store.bound import Bound
 from gate.store.questions import Absence, Question
 from gate.usecases.ports import AloneOnly
 
@@ -29,7 +28,8 @@ class Writes:
     """What one command writes. First what it rests on: rows that still have these values (`held`, and `presumed`, which
     many may share and nobody locks), rows that must not be there (`absent`), rows to change that must move (`changes`),
     rows that must be new (`claims`). Where one of them does not hold, nothing of it is written. Then the rest, which
-    cannot fail: rows to add by table, to put over others, to change or remove wherever found."""
+    cannot fail: rows to add by table, to add unless there is such a one, to put over others, to change or remove
+    wherever found."""
 
     held: list[tuple[Table, Where]] = field(default_factory=list)
     presumed: list[Presumed] = field(default_factory=list)
@@ -37,6 +37,7 @@ class Writes:
     changes: list[tuple[Table, Where, Mapping[str, Any]]] = field(default_factory=list)
     claims: list[tuple[Table, dict[str, Any]]] = field(default_factory=list)
     rows: dict[Table, list[dict[str, Any]]] = field(default_factory=dict)
+    unless: list[tuple[Table, str, Where, dict[str, Any]]] = field(default_factory=list)
     over: list[tuple[Table, dict[str, Any]]] = field(default_factory=list)
     sweeps: list[tuple[Table, Where, Mapping[str, Any]]] = field(default_factory=list)
     removed: list[tuple[Table, str, Any]] = field(default_factory=list)
@@ -44,7 +45,27 @@ class Writes:
     @property
     def anything(self) -> bool:
         """Whether there is anything to commit."""
-        return bool(self.rows or self.changes or self.claims or self.over or self.sweeps or self.removed)
+        return bool(
+            self.rows
+            or self.changes
+            or self.claims
+            or self.unless
+            or self.over
+            or self.sweeps
+            or self.removed
+        )
+
+
+def unless(
+    commands: Sequence[Writes],
+) -> dict[tuple[Table, str, tuple[tuple[str, Any], ...]], dict[Any, dict[str, Any]]]:
+    """The rows to add unless there is such a one, by what makes them such and the value that they have in common with
+    it: of several the first."""
+    found: dict[tuple[Table, str, tuple[tuple[str, Any], ...]], dict[Any, dict[str, Any]]] = {}
+    for each in commands:
+        for table, column, where, row in each.unless:
+            found.setdefault((table, column, tuple(where.items())), {}).setdefault(row[column], row)
+    return found
 
 
 def presumed(commands: Sequence[Writes], lost: set[int]) -> dict[Presumed, set[int]]:
@@ -130,15 +151,9 @@ class KeptBack(Bound):
     async def remove(self, table: Table, column: str, keys: Sequence[Any]) -> None:
         self.writes.removed += ((table, column, key) for key in keys)
 
-    async def hold(self, table: Table, column: str, keys: Sequence[str], where: Where) -> frozenset[str]:
-        """Read now, and looked at again in the commit."""
-        found: set[str] = set()
-        for key in keys:
-            whole = {column: key, **where}
-            if await self._asking(_standing(table, tuple(whole.items())[1:], column), {column: key}):
-                self.rest_on(table, whole)
-                found.add(key)
-        return frozenset(found)
+    async def put_unless(self, table: Table, column: str, where: Where, *rows: dict[str, Any]) -> None:
+        """Looked up in the commit; of several in one batch the first is inserted."""
+        self.writes.unless += ((table, column, where, row) for row in rows)
 
     def rest_on(self, table: Table, where: Where) -> None:
         self.writes.held.append((table, where))
@@ -182,12 +197,3 @@ class LookOnly(KeptBack):
         raise TypeError("a look writes nothing")
 
     change = change_all = remove = put = put_new = put_over = _refused
-
-
-@cache
-def _standing(table: Table, fixed: tuple[tuple[str, Any], ...], column: str) -> Question:
-    return Question(
-        select(table.c[column])
-        .where(having(table, dict(fixed)), table.c[column] == bindparam(column))
-        .limit(1)
-    )

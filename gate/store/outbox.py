@@ -64,11 +64,11 @@ class SqlOutbox:
             await self._bound.moved(update(outbox).where(chosen).values(leased_until=until))
         return tuple(replace(message, leased_until=until) for message in claimed)
 
-    async def cards_waiting(self, *action_ids: str) -> frozenset[str]:
+    async def add_cards(self, *messages: Message) -> None:
         """Claimers pass over the rows found until this transaction ends, and show what it leaves. A row whose lease
         ran out may still be on its way to Slack with what was so before, and does not count."""
         free = {"channel": "slack", "kind": "card", "leased_until": None, "dead": False}
-        return await self._bound.hold(outbox, "action_id", action_ids, free)
+        await self._bound.put_unless(outbox, "action_id", free, *map(_row, messages))
 
     async def delivered(self, message_id: str, *, lease: datetime | None = None) -> None:
         if not self._bound.alone:

@@ -97,7 +97,7 @@ class Change:
         ]
         sets = ", ".join(f'"{name}" = {mark}' for name in columns)
         said = {None: "NULL", True: "true" if postgres else "1", False: "false" if postgres else "0"}
-        condition = " AND ".join(
+        self.condition = condition = " AND ".join(
             f'"{name}" = {mark}' if fixed is _OPEN else f'"{name}" IS {said[fixed]}' for name, fixed in where
         )
         lock = " FOR SHARE SKIP LOCKED" if postgres else ""

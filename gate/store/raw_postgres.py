@@ -15,10 +15,10 @@ import psycopg
 
 from gate.store.address import Address
 from gate.store.arrays import array, columns, insert
-from gate.store.kept_back import Writes, absences, presumed
+from gate.store.kept_back import Writes, absences, presumed, unless
 from gate.store.pipeline import BEGIN, COMMIT, ROLLBACK, Answer, Pipeline, Statement
 from gate.store.questions import AbsenceText, Question, Text
-from gate.store.raw import array_of, by_plan, change, grouped, place
+from gate.store.raw import Plan, array_of, by_plan, change, grouped, place
 from gate.usecases.ports import StoreUnavailable
 
 PATIENCE = "SET lock_timeout = '500ms'"
@@ -244,6 +244,12 @@ def _rest(commands: Sequence[Writes]) -> Iterator[Statement]:
         rows = [(table, row) for each in commands for row in each.rows.get(table, ())]
         for how, values in grouped(rows, postgres=True).items():
             yield Statement(insert(how), columns(how, values))
+    for (table, column, where), found in unless(commands).items():
+        look = change(table, {column: "", **dict(where)}, {}, postgres=True)
+        for how, values in grouped([(table, row) for row in found.values()], postgres=True).items():
+            keys = array("text", [row[how.columns.index(column)] for row in values])
+            fixed = look.values({column: "", **dict(where)}, {})[1:]
+            yield Statement(_unless(how, column, look.condition), [*columns(how, values), keys, *fixed])
     over = [pair for each in commands for pair in each.over]
     for how, values in grouped(over, postgres=True).items():
         # One at a time: a single statement refuses to put two rows over one another.
@@ -255,6 +261,18 @@ def _rest(commands: Sequence[Writes]) -> Iterator[Statement]:
             yield Statement(how.update, how.values(where, values))
         for table, column, key in each.removed:
             yield Statement(f'DELETE FROM "{table.name}" WHERE "{column}" = %s', [key])  # noqa: S608 - names of ours
+
+
+@cache
+def _unless(how: Plan, column: str, condition: str) -> str:
+    """An INSERT of those rows of which there is none with the same value in a column of text, and the rest of the
+    condition. What is there is locked; what somebody else holds does not count."""
+    among = condition.replace(f'"{column}" = %s', f'"{column}" = ANY(%s::text[])')
+    there = f'SELECT "{column}" FROM {how.name} WHERE {among} FOR SHARE SKIP LOCKED'  # noqa: S608 - names of ours
+    return (
+        insert(how).replace("SELECT * FROM", f"SELECT {how.names} FROM", 1)
+        + f' AS wanted({how.names}) WHERE wanted."{column}" <> ALL (ARRAY({there}))'
+    )
 
 
 def wanted_rows(text: AbsenceText, wanted: Sequence[tuple[int, tuple[Any, ...]]]) -> tuple[str, list[str]]:

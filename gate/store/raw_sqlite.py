@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Table
 
-from gate.store.kept_back import Writes, absences, presumed
+from gate.store.kept_back import Writes, absences, presumed, unless
 from gate.store.questions import Question
 from gate.store.raw import Plan, by_plan, change, grouped, place
 from gate.store.sqlite import PRAGMAS
@@ -169,6 +169,13 @@ def _rest(db: sqlite3.Connection, commands: Sequence[Writes]) -> None:
         for how, values in grouped(rows, postgres=False).items():
             for some in _portions(values):
                 db.execute(_insert(how, len(some)), _flat(some))
+    for (table, column, where), found in unless(commands).items():
+        for key, row in found.items():
+            such = {column: key, **dict(where)}
+            look = change(table, such, {}, postgres=False)
+            if db.execute(look.look, look.values(such, {})).fetchone() is None:
+                for how, values in grouped([(table, row)], postgres=False).items():
+                    db.execute(_insert(how, 1), _flat(values))
     over = [pair for each in commands for pair in each.over]
     for how, values in grouped(over, postgres=False).items():
         for some in _portions(values):

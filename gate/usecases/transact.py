@@ -70,23 +70,26 @@ async def commit(deps: Deps, tx: Transaction, before: ActionRecord | None, chang
 async def _tell(deps: Deps, tx: Transaction, changes: list[Change]) -> None:
     """What is on record about the changes, and what leaves because of them, in their order."""
     await tx.audit.append(*(change.audit for change in changes))
-    redrawn = {c.record.id for c in changes if CARD in c.intents and c.record.revision > 1}
-    waiting = set(await tx.outbox.cards_waiting(*redrawn)) if redrawn else set[str]()
     messages: list[Message] = []
+    redrawn: dict[str, Message] = {}
     for change in changes:
         for intent in change.intents:
-            if intent == CARD:
-                if change.record.id in waiting:
-                    continue
-                waiting.add(change.record.id)
+            if intent == CARD and change.record.id in redrawn:
+                continue
             at = change.audit.at
             until = None
             if can_be_held(intent):  # a verb of the command line that calls nobody has no directory to ask
                 until = held_until(intent, change.record, deps.rules.current.directory, at)
             ahead = FIRST if risk_of(change.record) is Risk.CRITICAL else timedelta(0)
-            messages.append(_message(deps, change.record.id, intent, at, until, ahead=ahead))
+            message = _message(deps, change.record.id, intent, at, until, ahead=ahead)
+            if intent == CARD and change.record.revision > 1:
+                redrawn[change.record.id] = message
+            else:
+                messages.append(message)
     if messages:
         await tx.outbox.add(*messages)
+    if redrawn:
+        await tx.outbox.add_cards(*redrawn.values())
 
 
 def _message(
@@ -114,9 +117,7 @@ def _message(
 
 async def redraw(deps: Deps, tx: Transaction, action_ids: Sequence[str], at: datetime) -> None:
     """Bring cards to the present state, one message each: one that nobody has claimed yet will do (INV-37)."""
-    waiting = await tx.outbox.cards_waiting(*action_ids) if action_ids else frozenset[str]()
-    fresh = [each for each in dict.fromkeys(action_ids) if each not in waiting]
-    await tx.outbox.add(*(_message(deps, each, CARD, at) for each in fresh))
+    await tx.outbox.add_cards(*(_message(deps, each, CARD, at) for each in dict.fromkeys(action_ids)))
 
 
 def announce(deps: Deps, action_id: str, changes: list[Change]) -> None:

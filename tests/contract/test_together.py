@@ -17,7 +17,7 @@ from gate.domain.request import ActionRecord
 from gate.store import SqlStore, batches
 from gate.store.batches import Batches
 from gate.store.kept_back import Writes
-from gate.usecases.ports import AloneOnly, Crowded, Outrun, Transaction
+from gate.usecases.ports import AloneOnly, Crowded, Outrun
 from tests.contract.records import NOW, SetClock, action, approved, audited, grant, later, message
 from tests.contract.test_transactions import NOTHING, ONE, counts, submit
 
@@ -227,34 +227,63 @@ async def test_a_delegation_that_ends_before_the_commit_carries_no_decision(stor
         assert await tx.actions.get("act_0001") == action()
 
 
+async def cards_to_send(store: SqlStore) -> list[tuple[str, str]]:
+    async with store.reading() as tx:
+        return [(each.id, each.action_id) for each in await tx.outbox.rows(dead_only=False, limit=99)]
+
+
 async def test_a_card_that_left_before_the_commit_is_sent_again(store: SqlStore) -> None:
     """INV-37: what waited to be shown was claimed meanwhile with the state before."""
-
-    async def change(tx: Transaction) -> None:
-        assert await tx.outbox.cards_waiting("act_0001", "act_0002") == {"act_0001"}
-        assert await tx.actions.save(approved(action()), expected_revision=1)
-
-    async with store.writing() as tx:
-        await submit(tx)
-
-    async def overtaken() -> None:
-        async with store.together("a") as tx:
-            await change(tx)
-            async with store.writing() as other:
-                assert len(await other.outbox.claim("slack", later(60), lease_sec=60, limit=9)) == 1
-
-    with pytest.raises(Outrun):
-        await overtaken()
-
-
-async def test_a_card_that_still_waits_is_relied_on(store: SqlStore) -> None:
     async with store.writing() as tx:
         await submit(tx)
     async with store.together("a") as tx:
-        assert await tx.outbox.cards_waiting("act_0001") == {"act_0001"}
         assert await tx.actions.save(approved(action()), expected_revision=1)
-    async with store.reading() as tx:
-        assert await tx.actions.get("act_0001") == approved(action())
+        await tx.outbox.add_cards(message(2))
+        async with store.writing() as other:
+            assert len(await other.outbox.claim("slack", later(60), lease_sec=60, limit=9)) == 1
+    assert await cards_to_send(store) == [("msg_0001", "act_0001"), ("msg_0002", "act_0001")]
+
+
+async def test_a_card_that_is_just_being_claimed_is_sent_again(
+    store: SqlStore, other_store: SqlStore
+) -> None:
+    """INV-37: the claim is not committed yet, and shows what was so before all the same."""
+    if not store.address.postgres:
+        pytest.skip("SQLite has one writer at a time")
+    async with store.writing() as tx:
+        await submit(tx)
+    async with other_store.writing() as claiming:
+        assert len(await claiming.outbox.claim("slack", later(60), lease_sec=60, limit=9)) == 1
+        async with store.together("a") as tx:
+            await tx.outbox.add_cards(message(2))
+    assert [each for each, _ in await cards_to_send(store)] == ["msg_0001", "msg_0002"]
+
+
+async def test_of_cards_that_wait_one_is_sent_for_each_action(store: SqlStore) -> None:
+    """INV-37: whether it waited before, or is added by several at once."""
+    async with store.writing() as tx:
+        await submit(tx, 1)
+        await submit(tx, 2)
+    (lent,) = await claimed_one(store, "act_0002")
+
+    async def redrawn(number: int, *actions: str) -> None:
+        async with store.together(str(number)) as tx:
+            cards = [message(number + n, action=each) for n, each in enumerate(actions)]
+            await tx.outbox.add_cards(*cards)
+
+    await asyncio.gather(redrawn(10, "act_0001", "act_0002"), redrawn(20, "act_0002", "act_0003"))
+    found = await cards_to_send(store)
+    assert Counter(each for _, each in found) == {"act_0001": 1, "act_0002": 2, "act_0003": 1}
+    assert lent in found
+
+
+async def claimed_one(store: SqlStore, action_id: str) -> list[tuple[str, str]]:
+    """Claim all that is due and let go of it again but for this action's."""
+    async with store.writing() as tx:
+        for each in await tx.outbox.claim("slack", later(60), lease_sec=60, limit=9):
+            if each.action_id != action_id:
+                await tx.outbox.retry(each.id, at=later(60), error="", counts=False)
+    return [each for each in await cards_to_send(store) if each[1] == action_id]
 
 
 async def test_a_flood_is_told_to_come_again(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:

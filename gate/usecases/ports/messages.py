@@ -58,9 +58,10 @@ class Outbox(Protocol):
         """Heads of the line per action that are due and unleased, leased to the caller until now + lease_sec."""
         ...
 
-    async def cards_waiting(self, *action_ids: str) -> frozenset[str]:
-        """Those of the actions whose card is to be brought up to date anyway, by a message that nobody has claimed
-        and nobody claims before this transaction ends; another one would say nothing more (INV-37)."""
+    async def add_cards(self, *messages: Message) -> None:
+        """Add card messages, one for each action, but for those whose card is to be brought up to date anyway, by a
+        message that nobody has claimed and nobody claims before this transaction ends: another one would say nothing
+        more (INV-37)."""
         ...
 
     async def delivered(self, message_id: str, *, lease: datetime | None = None) -> None:
