@@ -27,7 +27,7 @@ VERBS = {
     "outbox": "gate.cli.outbox:app",
     "keys": "gate.cli.keys:app",
     "shred": "gate.cli.shredding:shred",
-    "audit": "gate.cli.auditing:app",
+    "audit": "gate.cli.verifying:app",
     "retention": "gate.cli.retention:app",
 }
 """Each verb, and where it is found: a function, or a family of verbs."""
