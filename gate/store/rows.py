@@ -171,6 +171,8 @@ def _without_quotes(verdict: Verdict) -> Verdict:
 
 def _judged(record: ActionRecord) -> str | None:
     verdict, plan = record.verdict, record.plan
+    if plan is None and verdict.plan is None and verdict.subjects is None and not verdict.trigger:
+        return None  # as of all that policy lets through
     quoted = codec.Judged(
         trigger=verdict.trigger,
         evidence=() if verdict.plan is None else verdict.plan.evidence,
