@@ -76,6 +76,8 @@ class SqlActions:
             return False
         seal = self._seals[record.id] = self._sealer.new(record.id)
         columns = fixed_columns(record, seal) | changing_columns(record, None, seal)
+        if twin is not None:
+            self._newest.keep_twin(record.agent.id, twin)
         if twin is None:
             await self._bound.put(actions, columns)
         elif not await self._bound.put_new(actions, columns | {"twin": twin}):
@@ -99,7 +101,10 @@ class SqlActions:
 
     async def waiting_twin(self, agent_id: str, twin: str) -> ActionRecord | None:
         """Asks the index for the row and reads the record only then, because whoever held the row before may have
-        changed what hangs on it."""
+        changed what hangs on it. A transaction that presumes takes for new what was not asked for here lately: if it is
+        not, the index tells the commit."""
+        if self._bound.presuming and not self._newest.had_twin(agent_id, twin):
+            return None
         if self._bound.locks:
             mine = (actions.c.agent_id == agent_id) & (actions.c.twin == twin)
             held = await self._bound.row(self._bound.holding(select(actions.c.id).where(mine, PENDING)))

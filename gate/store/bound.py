@@ -102,6 +102,9 @@ class Bound:
         """Whether it may be taken for true that the question finds a row: then it is asked in the commit."""
         return False
 
+    def demand(self, question: Question, **values: Any) -> None:
+        """What was found to be so has to be so in the commit, too. Whoever is alone has seen to that."""
+
     def presume_none(self, absence: Absence, *values: Any) -> bool:
         """Whether it may be taken for true that there is no such row: then it is looked for in the commit."""
         return False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, literal, literal_column, or_, select
+from sqlalchemy import ColumnElement, Integer, bindparam, func, literal, literal_column, or_, select
 
 from gate.domain.action import Velocity
 from gate.domain.request import Status
@@ -32,9 +32,17 @@ _SUMS: Mapping[str, ColumnElement[Any]] = {
 
 
 async def pending_count(bound: Bound, agent_id: str, *, cap: int | None) -> int:
+    """Together with others, that there is room for this one and all those beside it is what the commit counts, once for
+    all of them; where the transaction presumes so, it is 0 before that."""
+    if cap is not None:
+        below = cap - -(-bound.beside // ROUNDED) * ROUNDED
+        if below > 0 and bound.presume(_ROOM, agent_id=agent_id, below=below):
+            return 0
     ((count,),) = await bound.ask(_OPEN, agent_id=agent_id)
-    if cap is not None and count < cap <= count + bound.beside:
-        raise AloneOnly  # those beside may fill what is left
+    if cap is not None and count < cap and not bound.alone:
+        if count + bound.beside >= cap:
+            raise AloneOnly  # those beside may fill what is left
+        bound.demand(_ROOM, agent_id=agent_id, below=cap - bound.beside)
     return count
 
 
@@ -69,6 +77,17 @@ async def retries(bound: Bound, agent_id: str, topic: str, payload_sha256: str, 
     return count
 
 
+ROUNDED = 32
+"""Those beside are counted in steps, so that many ask the same."""
+_ROOM = Question(
+    select(literal(1)).where(
+        select(func.count())
+        .select_from(actions)
+        .where(actions.c.agent_id == bindparam("agent_id"), PENDING)
+        .scalar_subquery()
+        < bindparam("below", type_=Integer)
+    )
+)
 _OPEN = Question(
     select(func.count()).select_from(actions).where(actions.c.agent_id == bindparam("agent_id"), PENDING)
 )

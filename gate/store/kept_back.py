@@ -160,8 +160,11 @@ class KeptBack(Bound):
 
     def presume(self, question: Question, **values: Any) -> bool:
         if self.presuming:
-            self.writes.presumed.append((question, tuple(values.items())))
+            self.demand(question, **values)
         return self.presuming
+
+    def demand(self, question: Question, **values: Any) -> None:
+        self.writes.presumed.append((question, tuple(values.items())))
 
     def presume_none(self, absence: Absence, *values: Any) -> bool:
         if self.presuming:

@@ -41,6 +41,17 @@ class Newest:
     def __init__(self, *, most: int = MOST) -> None:
         self._most = most
         self._kept: OrderedDict[str, tuple[Known, str | None]] = OrderedDict()
+        self._twins: dict[tuple[str, str], None] = {}
+
+    def keep_twin(self, agent_id: str, twin: str) -> None:
+        """This agent was about to ask people for this."""
+        self._twins[agent_id, twin] = None
+        if len(self._twins) > self._most:
+            del self._twins[next(iter(self._twins))]
+
+    def had_twin(self, agent_id: str, twin: str) -> bool:
+        """Whether it was asked for here lately."""
+        return (agent_id, twin) in self._twins
 
     def of(self, action_id: str) -> tuple[Known, str | None] | None:
         """What is known of an action, and the wrapped key of its row."""

@@ -14,14 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gate.store import postgres, sqlite, standing, tables
 from gate.store.address import Address, parse_address
-from gate.store.agents import Held
 from gate.store.batches import Batches
 from gate.store.bound import Bound
-from gate.store.history import Seen
 from gate.store.kept_back import KeptBack, LookOnly
-from gate.store.newest import Newest
 from gate.store.raw_postgres import PostgresReader, PostgresWriter
 from gate.store.raw_sqlite import SqliteReader, SqliteWriter
+from gate.store.remembered import Remembered
 from gate.store.sealing import Sealer, SealingKeys
 from gate.store.transaction import SqlTransaction
 from gate.usecases.ports import Clock, Outrun, StoreUnavailable, Transaction
@@ -54,9 +52,7 @@ class SqlStore:
         self.address = address
         self._clock = clock
         self._sealer = sealer
-        self._seen = Seen()
-        self._held = Held()
-        self._newest = Newest()
+        self._remembered = Remembered()
         self._lock = sqlite.FileLock(address.path) if address.path is not None and exclusive else None
         self._turn = asyncio.Lock() if address.path is not None else None
         self._engines: list[AsyncEngine] = []
@@ -258,7 +254,7 @@ class SqlStore:
             self._leave()
 
     def _bind_to(self, bound: Bound) -> SqlTransaction:
-        return SqlTransaction(bound, self._clock, self._sealer, self._seen, self._held, self._newest)
+        return SqlTransaction(bound, self._clock, self._sealer, self._remembered)
 
 
 class _Together(AbstractAsyncContextManager[Transaction]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gate.store.actions import SqlActions
-from gate.store.agents import Held, SqlAgents
+from gate.store.agents import SqlAgents
 from gate.store.asks import SqlAsks
 from gate.store.audit import SqlAudit
 from gate.store.bound import Bound
@@ -13,14 +13,14 @@ from gate.store.delegations import SqlDelegations
 from gate.store.digests import SqlDigests
 from gate.store.figures import SqlFigures
 from gate.store.grants import SqlGrants
-from gate.store.history import Seen
 from gate.store.listings import SqlListings
 from gate.store.months import SqlMonths
-from gate.store.newest import Made, Newest
+from gate.store.newest import Made
 from gate.store.outbox import SqlOutbox
 from gate.store.pings import SqlPings
 from gate.store.pins import SqlPins
 from gate.store.publications import SqlPublications
+from gate.store.remembered import Remembered
 from gate.store.retention import SqlRetention
 from gate.store.sealing import Sealer
 from gate.store.seals import SqlSeals
@@ -34,14 +34,12 @@ class SqlTransaction:
     """Implements `ports.Transaction`. Most touch a few aggregates, so each is made when it is asked for; only `actions`
     knows what was read and written before."""
 
-    def __init__(
-        self, bound: Bound, clock: Clock, sealer: Sealer, seen: Seen, held: Held, newest: Newest
-    ) -> None:
+    def __init__(self, bound: Bound, clock: Clock, sealer: Sealer, remembered: Remembered) -> None:
         self._bound = bound
         self._sealer = sealer
-        self._held = held
+        self._remembered = remembered
         self._made = Made()
-        self.actions = SqlActions(bound, clock, sealer, seen, newest)
+        self.actions = SqlActions(bound, clock, sealer, remembered.seen, remembered.newest)
 
     def committed(self) -> None:
         """What it wrote is durable now."""
@@ -113,11 +111,11 @@ class SqlTransaction:
 
     @property
     def delegations(self) -> SqlDelegations:
-        return SqlDelegations(self._bound)
+        return SqlDelegations(self._bound, self._remembered.lent)
 
     @property
     def agents(self) -> SqlAgents:
-        return SqlAgents(self._bound, self._held)
+        return SqlAgents(self._bound, self._remembered.held)
 
     @property
     def listings(self) -> SqlListings:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from gate.domain.action import Agent
 from gate.domain.request import ActionRecord
-from gate.usecases.ports import ActionFilter, Deps, Page
+from gate.usecases.ports import ActionFilter, Deps, Page, Waiter
 
 SEES_ALL = frozenset({"read", "execute", "admin"})
 
@@ -33,7 +33,12 @@ async def page(
 
 async def wait_decided(deps: Deps, action_id: str, timeout: float) -> ActionRecord | None:
     """The action as soon as it is no longer pending, at the latest after `timeout` seconds; None: no such action."""
-    return await _wait(deps, action_id, timeout, lambda record: record.status.terminal)
+    return await _wait(deps, action_id, timeout, _decided)
+
+
+async def decided(deps: Deps, record: ActionRecord, news: Waiter, timeout: float) -> ActionRecord | None:
+    """As `wait_decided`, for whoever has read the action after they began to listen to its news."""
+    return await _until(deps, record, news, timeout, _decided)
 
 
 async def wait_revision(deps: Deps, action_id: str, after: int, timeout: float) -> ActionRecord | None:
@@ -42,19 +47,29 @@ async def wait_revision(deps: Deps, action_id: str, after: int, timeout: float) 
     return record if record is not None and record.revision > after else None
 
 
-async def _wait(
-    deps: Deps, action_id: str, timeout: float, enough: Callable[[ActionRecord], bool]
+def _decided(record: ActionRecord) -> bool:
+    return record.status.terminal
+
+
+Enough = Callable[[ActionRecord], bool]
+
+
+async def _wait(deps: Deps, action_id: str, timeout: float, enough: Enough) -> ActionRecord | None:
+    """Subscribed before the first look, so that no change between look and wait is missed."""
+    async with deps.wakeups.subscription(action_id) as news:
+        record = await deps.store.now.actions.get(action_id)
+        return record and await _until(deps, record, news, timeout, enough)
+
+
+async def _until(
+    deps: Deps, record: ActionRecord, news: Waiter, timeout: float, enough: Enough
 ) -> ActionRecord | None:
-    """Subscribed before the first look, so that no change between look and wait is missed. What this process has
-    committed since needs no other look."""
+    """What this process has committed since the last look needs no other one."""
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout
-    async with deps.wakeups.subscription(action_id) as waiter:
-        record = await deps.store.now.actions.get(action_id)
-        while True:
-            left = end - loop.time()
-            if record is None or enough(record) or left <= 0:
-                return record
-            await waiter.wait(left)
-            now = deps.store.now.actions
-            record = now.newer(action_id, record.revision) or await now.get(action_id)
+    found: ActionRecord | None = record
+    while found is not None and not enough(found) and (left := end - loop.time()) > 0:
+        await news.wait(left)
+        now = deps.store.now.actions
+        found = now.newer(record.id, found.revision) or await now.get(record.id)
+    return found

@@ -158,7 +158,7 @@ async def on_action(
                     return UNKNOWN
                 result = await decide(tx, before)
                 if isinstance(result, Refused):
-                    if known is not None:
+                    if attempt == 0 and not own:
                         continue
                     return result
                 await commit(deps, tx, before, result)

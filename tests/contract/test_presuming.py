@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,7 +15,8 @@ from gate.store.history import _RETRY
 from gate.store.raw_postgres import wanted_rows
 from gate.usecases.ports import Outrun, StoredAgent
 from tests.contract.conftest import blocking_engine
-from tests.contract.records import NOW, action
+from tests.contract.records import NOW, action, later
+from tests.contract.test_delegations import lent, put
 from tests.contract.test_transactions import counts
 
 SINCE = NOW - timedelta(hours=24)
@@ -139,3 +141,38 @@ async def test_what_is_presumed_not_to_be_there_is_looked_for_by_its_index(store
     engine.dispose()
     assert "ix_actions_retries" in plan, plan
     assert "Seq Scan" not in plan, plan
+
+
+async def in_force_then(store: SqlStore, meanwhile: Callable[[], Awaitable[None]]) -> list[str]:
+    """The delegations that a presuming transaction goes by, where it is committed after that."""
+    async with store.together("a", presuming=True) as tx:
+        found = await tx.delegations.in_force(later(9))
+        await meanwhile()
+        assert await tx.actions.add(action(1), idempotency_key=None, body_sha256="b")
+    return [each.id for each in found]
+
+
+@pytest.mark.parametrize("what", ["granted", "ended", "ended and another granted"])
+async def test_delegations_are_presumed_to_stand_as_they_did(
+    store: SqlStore, other_store: SqlStore, what: str
+) -> None:
+    """INV-07, INV-13: whatever another gate has done to them since the last look is found in the commit."""
+
+    async def nothing() -> None:
+        pass
+
+    async def changed() -> None:
+        if "ended" in what:
+            async with other_store.writing() as tx:
+                assert await tx.delegations.revoke("dlg_0001", at=NOW, by="ana")
+        if "granted" in what:
+            await put(other_store, lent(2))
+
+    await put(store, lent())
+    await store.now.delegations.in_force(later(9))
+    with pytest.raises(Outrun):
+        await in_force_then(store, changed)
+    assert counts(store)["actions"] == 0
+    after = [each.id for each in await store.now.delegations.in_force(later(9))]
+    assert await in_force_then(store, nothing) == after
+    assert after == {"granted": ["dlg_0001", "dlg_0002"], "ended": []}.get(what, ["dlg_0002"])

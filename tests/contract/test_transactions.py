@@ -11,9 +11,7 @@ import sqlalchemy.exc
 from sqlalchemy import func, select, text
 
 from gate.store import SqlStore, open_store, tables
-from gate.store.agents import Held
-from gate.store.history import Seen
-from gate.store.newest import Newest
+from gate.store.remembered import Remembered
 from gate.store.sealing import Sealer
 from gate.store.transaction import SqlTransaction
 from gate.usecases.ports import Card, Pin, StoreUnavailable, Transaction
@@ -339,7 +337,7 @@ async def test_what_waits_too_long_is_unavailable(store: SqlStore, other_store: 
     async def impatient() -> None:
         async with other_store._bound(writable=True) as bound:
             await bound.connection.execute(text("SET LOCAL lock_timeout = '50ms'"))
-            await SqlTransaction(bound, SetClock(), Sealer(KEYS), Seen(), Held(), Newest()).actions.save(
+            await SqlTransaction(bound, SetClock(), Sealer(KEYS), Remembered()).actions.save(
                 approved(action(), "bo"), expected_revision=1
             )
 

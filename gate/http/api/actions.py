@@ -28,7 +28,7 @@ from gate.usecases.cancel import cancel
 from gate.usecases.collect import wait_covered
 from gate.usecases.commands import CancelAction, SubmitAction
 from gate.usecases.document import to_document
-from gate.usecases.ports import ActionFilter
+from gate.usecases.ports import ActionFilter, Waiter
 from gate.usecases.proposal import schema_problems, to_proposal
 from gate.usecases.submit import submit
 
@@ -69,9 +69,15 @@ async def propose(call: Call) -> web.Response:
 
 
 async def show(call: Call) -> web.Response:
-    found = await _own(call)
     headers: dict[str, str] = {}
-    record = await _after_wait(call, found, headers)
+    if preferred_wait(call.request):
+        # Subscribed before the look, so that one will do.
+        async with call.deps.wakeups.subscription(call.path("id")) as news:
+            found = await _own(call)
+            record = await _after_wait(call, found, headers, news)
+    else:
+        found = await _own(call)
+        record = await _after_wait(call, found, headers)
     return await shown(
         call,
         record,
@@ -122,8 +128,11 @@ async def _own(call: Call) -> ActionRecord:
     return record
 
 
-async def _after_wait(call: Call, record: ActionRecord, headers: dict[str, str]) -> ActionRecord:
-    """The record after the wait the caller prefers, which is noted in the headers where it is honoured.
+async def _after_wait(
+    call: Call, record: ActionRecord, headers: dict[str, str], news: Waiter | None = None
+) -> ActionRecord:
+    """The record after the wait the caller prefers, which is noted in the headers where it is honoured. `news` of the
+    action: since before the record was read.
 
     A caller that leaves meanwhile gets nothing and loses nothing: the action is stored, and is there to be
     read again (INV-46).
@@ -144,16 +153,19 @@ async def _after_wait(call: Call, record: ActionRecord, headers: dict[str, str])
             headers["Preference-Applied"] = f"wait={preferred}"
         if not seconds or (record.status.terminal and not _waits_for_checkpoint(call, record)):
             return record
-        settled = await waits.until(call.request, _settled(call, record, seconds))
+        settled = await waits.until(call.request, _settled(call, record, seconds, news))
     return record if settled is ABANDONED else settled
 
 
-async def _settled(call: Call, record: ActionRecord, timeout: float) -> ActionRecord:
+async def _settled(call: Call, record: ActionRecord, timeout: float, news: Waiter | None) -> ActionRecord:
     """The record once it is decided and, where its grant waits for a checkpoint, that is signed; as it stands when
     `timeout` is over."""
     until = asyncio.get_running_loop().time() + timeout
     if not record.status.terminal:
-        record = await read.wait_decided(call.deps, record.id, timeout) or record
+        if news is None:
+            record = await read.wait_decided(call.deps, record.id, timeout) or record
+        else:
+            record = await read.decided(call.deps, record, news, timeout) or record
     if _waits_for_checkpoint(call, record):
         await wait_covered(call.deps, record.id, until - asyncio.get_running_loop().time())
     return record

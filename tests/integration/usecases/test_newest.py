@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -14,11 +15,13 @@ from gate.store import open_store
 from gate.usecases import read
 from gate.usecases.cancel import cancel
 from gate.usecases.collect import collect
-from gate.usecases.commands import CancelAction, Done, RevokeGrants
+from gate.usecases.commands import CancelAction, Delegated, Done, RevokeDelegation, RevokeGrants
 from gate.usecases.revoke import revoke
+from gate.usecases.revoke_delegation import revoke_delegation
 from gate.workers.wakeups import LocalWakeups
 from tests.fakes.sealing import KEYS
 from tests.fakes.world import AGENT, World
+from tests.integration.usecases.test_delegations import WITH_DEE, lent
 
 
 @pytest.fixture
@@ -222,6 +225,22 @@ async def test_whoever_waits_is_shown_what_was_decided(gate: World, other: World
     assert shown.status is Status.APPROVED
 
 
+@pytest.mark.parametrize("here", [True, False], ids=["decided here", "decided elsewhere"])
+async def test_what_is_decided_between_a_look_and_a_wait_is_not_missed(
+    gate: World, other: World, here: bool
+) -> None:
+    """Whoever listened before they looked needs no second look."""
+    record = (await gate.propose()).record
+    async with gate.deps.wakeups.subscription(record.id) as news:
+        looked = await gate.store.now.actions.get(record.id)
+        assert looked is not None
+        assert isinstance(await (gate if here else other).vote(record, "ana"), Done)
+        gate.deps.wakeups.notify(record.id)
+        shown = await read.decided(gate.deps, looked, news, 30)
+    assert shown == await other.load(record.id)
+    assert shown.status is Status.APPROVED
+
+
 async def test_whoever_looks_sees_what_is_stored_now(gate: World, other: World) -> None:
     """INV-50: what another gate has decided, and what it has shredded, which moves no revision."""
     record = (await gate.propose()).record
@@ -234,3 +253,60 @@ async def test_whoever_looks_sees_what_is_stored_now(gate: World, other: World) 
     looked = await gate.store.now.actions.get(kept.id)
     assert looked == await other.load(kept.id)
     assert looked.shredded is not None
+
+
+async def test_a_delegation_that_another_gate_has_granted_counts_at_once(gate: World, other: World) -> None:
+    """INV-13: the first gate remembers that nobody has lent anything."""
+    gate.source.load_people(WITH_DEE)
+    first, second = (await gate.propose()).record, (await gate.propose(payload={"amount": 7})).record
+    assert isinstance(await gate.vote(first, "ana"), Done)
+    await lent(other)
+    done = await gate.vote(second, "dee")
+    assert isinstance(done, Done), done
+    assert done.record.votes[0].on_behalf_of == "ana"
+
+
+async def test_a_delegation_that_another_gate_has_ended_counts_no_more(gate: World, other: World) -> None:
+    """INV-07: the first gate remembers it as it stood. Another one that was granted meanwhile makes them as many."""
+    given = await lent(gate)
+    first, second = (await gate.propose()).record, (await gate.propose(payload={"amount": 7})).record
+    assert isinstance(await gate.vote(first, "dee"), Done)
+    ended = await revoke_delegation(other.deps, RevokeDelegation(delegation_id=given, person="ana"))
+    assert isinstance(ended, Delegated), ended
+    await lent(other, grantor="own", delegate="cho")
+    assert isinstance(await gate.vote(second, "dee"), Refused)
+    assert (await gate.load(second.id)).status is Status.PENDING
+
+
+async def test_what_was_lent_for_later_counts_when_its_time_comes(gate: World) -> None:
+    await lent(gate, start=gate.clock.now() + timedelta(minutes=5))
+    first, second = (await gate.propose()).record, (await gate.propose(payload={"amount": 7})).record
+    assert isinstance(await gate.vote(first, "dee"), Refused)
+    gate.clock.pass_(minutes=6)
+    assert isinstance(await gate.vote(second, "dee"), Done)
+
+
+async def test_what_equals_a_request_of_another_gate_joins_it(gate: World, other: World) -> None:
+    """INV-42 for what has no key: the first gate has heard of no such request."""
+    there = (await other.propose()).record
+    done = await gate.propose()
+    assert done.joined
+    assert done.record.id == there.id
+    assert (await gate.propose()).joined, "it is remembered now"
+
+
+async def test_an_agent_has_no_more_requests_open_than_it_may_over_all_gates(
+    gate: World, other: World
+) -> None:
+    """Threat 23, at once and one after the other."""
+    limits = replace(gate.deps.limits, pending_per_agent=40)
+    gates = [replace(each, deps=replace(each.deps, limits=limits)) for each in (gate, other)]
+    for number in range(5):
+        await gates[1].propose(payload={"amount": number})
+    await asyncio.gather(*(gates[0].propose(payload={"amount": number}) for number in range(5, 60)))
+    last = await gates[1].propose(payload={"amount": 60})
+    assert last.record.status is Status.THROTTLED
+    async with gate.store.reading() as tx:
+        open_ = await tx.actions.pending_count(AGENT.id)
+    # On PostgreSQL those that are stored alone, near the limit, do not wait for each other.
+    assert 40 <= open_ < 60 if gate.store.address.postgres else open_ == 40
