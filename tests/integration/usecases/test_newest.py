@@ -221,6 +221,7 @@ async def test_whoever_waits_is_shown_what_was_decided(gate: World, other: World
     assert isinstance(await (gate if here else other).vote(record, "ana"), Done)
     gate.deps.wakeups.notify(record.id)
     shown = await waiting
+    assert shown is not None
     assert shown == await other.load(record.id)
     assert shown.status is Status.APPROVED
 
@@ -237,6 +238,7 @@ async def test_what_is_decided_between_a_look_and_a_wait_is_not_missed(
         assert isinstance(await (gate if here else other).vote(record, "ana"), Done)
         gate.deps.wakeups.notify(record.id)
         shown = await read.decided(gate.deps, looked, news, 30)
+    assert shown is not None
     assert shown == await other.load(record.id)
     assert shown.status is Status.APPROVED
 
@@ -251,6 +253,7 @@ async def test_whoever_looks_sees_what_is_stored_now(gate: World, other: World) 
     async with other.store.writing() as tx:
         assert await tx.seals.shred(kept, at=gate.clock.now(), by="op")
     looked = await gate.store.now.actions.get(kept.id)
+    assert looked is not None
     assert looked == await other.load(kept.id)
     assert looked.shredded is not None
 
