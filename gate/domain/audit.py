@@ -99,7 +99,7 @@ canonical_bytes = AuditRecord.canonical
 def _encoded(record: AuditRecord) -> bytes:
     return (
         f'{{"action":{_text(record.action)},"actor":{_string(record.actor)},"at":"{timestamp(record.at)}",'
-        f'"detail":{_text(record.detail)},"kind":{_string(record.kind)},"v":1}}'
+        f'"detail":{_text(record.detail)},"kind":{_text(record.kind)},"v":1}}'
     ).encode()
 
 
