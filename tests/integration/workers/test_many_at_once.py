@@ -194,10 +194,12 @@ async def _hang(store: SqlStore, action_id: str, inside: asyncio.Event, over: as
 
 
 async def _damage(gate: World, action_id: str) -> None:
+    """With its revision, as a gate changes it: what has not moved is decided on as this gate stored it."""
     engine = blocking_engine(gate.store)
     try:
         with engine.begin() as connection:
-            connection.execute(update(actions).where(actions.c.id == action_id).values(verdict="{"))
+            damaged = update(actions).where(actions.c.id == action_id)
+            connection.execute(damaged.values(verdict="{", revision=actions.c.revision + 1))
     finally:
         engine.dispose()
 
