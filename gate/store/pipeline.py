@@ -106,12 +106,23 @@ class Pipeline:
         self._options = connecting(address)
         self._settings = (*BOUNDS, *settings)
         self._open: _Line | None = None
+        self._taken = False
 
     async def run(self, *statements: Statement) -> list[Answer]:
         """What came of each, in order. None is carried out after one that fails, and its error is raised: psycopg's,
         OperationalError where the connection cannot be made or is lost. Without a BEGIN they are one transaction.
 
-        Left early (cancelled), the connection is given up: nobody would know what its next answers belong to."""
+        Left early (cancelled), the connection is given up: nobody would know what its next answers belong to.
+        RuntimeError for a second user, who would read the first one's answers."""
+        if self._taken:
+            raise RuntimeError("somebody else is waiting for answers on this connection")
+        self._taken = True
+        try:
+            return await self._run(statements)
+        finally:
+            self._taken = False
+
+    async def _run(self, statements: Sequence[Statement]) -> list[Answer]:
         line = await self._line()
         try:
             sent = line.send(statements)

@@ -77,11 +77,10 @@ class PostgresReader:
             found = await self._line.run(
                 *(Statement(text.sql, text.values(dict(values))) for text, values in asked)
             )
-        except psycopg.OperationalError as problem:
-            await self._line.close()
-            raise _unavailable(problem) from problem
-        except psycopg.Error:
-            await self._line.close()  # a plan of before a migration, perhaps
+        except psycopg.Error as problem:
+            await self._line.close()  # it is lost, or has a plan of before a migration
+            if isinstance(problem, psycopg.OperationalError):
+                raise _unavailable(problem) from problem
             raise
         return [text.rows(answer.rows) for (text, _), answer in zip(asked, found, strict=True)]
 
@@ -156,10 +155,8 @@ def _demand_committed(answers: Sequence[Answer]) -> None:
 
 
 @cache
-def _or_fail(sql: str, *, changes: bool = False, rows: bool = True) -> str:
-    """The same, failing where it finds or changes nothing (`rows` False: where it finds something). The server's log
-    shows these words."""
-    wrong = "= 0" if rows else "> 0"
+def _or_fail(sql: str, *, wrong: str = "= 0", changes: bool = False) -> str:
+    """The same, failing where so many rows are found or changed. The server's log shows these words."""
     told = f"CASE WHEN count(*) {wrong} THEN CAST('signoff: outrun ' || count(*) AS int4) END"
     if changes:
         return f"WITH found AS ({sql} RETURNING 1) SELECT {told} FROM found"  # noqa: S608 - text of ours
@@ -182,7 +179,7 @@ class _Resting:
         for absence, wanted in absences(commands, lost).items():
             # Planned each time: a plan kept from when the table was small may go by another index for ever.
             sql, values = wanted_rows(absence.on(True), wanted)
-            sql = _or_fail(sql, rows=False) if or_fail else sql
+            sql = _or_fail(sql, wrong="> 0") if or_fail else sql
             self._ask(Statement(sql, values, prepared=False), self._there)
         live = [(number, each) for number, each in enumerate(commands) if number not in lost]
         for number, each in live:
@@ -191,7 +188,7 @@ class _Resting:
                 self._look(Statement(how.look, how.values(where, {})), {number})
             for table, where, values in each.changes:
                 how = change(table, where, values, postgres=True)
-                move = _or_fail(how.move, changes=True) if or_fail else how.move
+                move = _or_fail(how.move, wrong="<> 1", changes=True) if or_fail else how.move
                 self._ask(Statement(move, how.values(where, values)), partial(self._moved, number))
         claims = [(number, table, row) for number, each in live for table, row in each.claims]
         for how, of in by_plan(claims, postgres=True).items():

@@ -94,6 +94,8 @@ async def test_an_answer_nobody_waited_for_is_nobody_elses(line: Pipeline, migra
             while not waiting:
                 held = await other.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
                 ((waiting,),) = await held.fetchall()
+        with pytest.raises(RuntimeError, match="somebody else"):
+            await line.run(said(4))
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
